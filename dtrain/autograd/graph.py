@@ -1,0 +1,187 @@
+"""The one graph walk. Un-broadcasting, casting and accumulation live here, and nowhere else.
+
+Nodes leave a heap youngest first. A node is younger than those of its inputs, so when it leaves,
+all that will ever be sent to it has been sent: this is a topological order, and a fixed one, in
+which gradients that meet are added.
+"""
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from dtrain.autograd.op import Fused
+from dtrain.autograd.ops.reduce import sum_to
+from dtrain.autograd.ops.shape import alias, cast
+from dtrain.autograd.value import Array, Leaf, Node, Value, enable_grad
+
+_FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after "
+    "they have already been freed). Saved intermediate values of the graph are freed when you "
+    "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+    "through the graph a second time or if you need to access saved tensors after calling backward."
+)
+
+
+def walk(seeds: Sequence[tuple[Node, Any]], retain: bool, targets: Sequence[Node] | None) -> Any:
+    """Send gradients from the seeds down.
+
+    Seeds that are arrays run the rules on arrays; seeds that are Tensors record them.
+    Without targets, gradients land in the leaves' `.grad`. With targets nothing is written, and
+    the result maps each target that was reached to its gradient.
+    """
+    heap: list[tuple[int, Node]] = []
+    pending: dict[Node, Any] = {}
+    reached: dict[Node, Any] = {}
+    last = min((node.sequence for node in targets), default=0) if targets is not None else -1
+
+    def send(node: Node, gradient: Any) -> None:
+        held = pending.get(node)
+        if held is None:
+            heappush(heap, (-node.sequence, node))
+            pending[node] = gradient
+        else:
+            pending[node] = held + gradient
+
+    for node, gradient in seeds:
+        send(node, gradient)
+    while heap and -heap[0][0] >= last:
+        node = heappop(heap)[1]
+        gradient = pending.pop(node)
+        if targets is not None and node in targets:
+            reached[node] = gradient
+        if isinstance(node, Leaf):
+            if targets is None:
+                node.accumulate(gradient)
+            continue
+        gradients = _pull(node, gradient)
+        if not retain and node.plan.frees:
+            node.saved = None
+        for (edge, shape, dtype), each in zip(node.below, gradients, strict=True):
+            if each is not None:
+                send(edge, _fit(each, shape, dtype))
+    return reached
+
+
+def _pull(node: Node, gradient: Any) -> Sequence[Any]:
+    if node.saved is None:
+        raise RuntimeError(_FREED)
+    if isinstance(gradient, Value) and isinstance(node.op, Fused) and node.op.formula:
+        return _pull_formula(node, node.op, gradient)
+    return node.op.pull(node, gradient)
+
+
+def _pull_formula(node: Node, op: Fused, gradient: Any) -> Sequence[Any]:
+    """Record a fused op's gradients: those of its formula, run again on the same inputs."""
+    assert op.formula is not None
+    inputs = op.inputs_of(node)
+    for index in node.plan.needed:
+        inputs[index] = alias(inputs[index])  # one tensor may come in twice
+    targets = [inputs[index].edge() for index in node.plan.needed]
+    out = op.formula(*inputs, **node.saved[1])
+    reached = walk([(out.edge(), gradient)], True, targets)
+    return [reached.get(target) for target in targets]
+
+
+def _fit(gradient: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """A gradient in the shape and dtype of the input that it belongs to."""
+    if gradient.shape != shape:
+        gradient = sum_to(gradient, shape=shape)
+    return gradient if gradient.dtype == dtype else cast(gradient, dtype=dtype)
+
+
+def backward(
+    output: Value,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradient of `output`, times `gradient`, to `.grad` of every leaf below it.
+
+    Raises RuntimeError as PyTorch does: nothing to differentiate, an output of several elements
+    without a gradient, a gradient of another shape, a graph that was freed.
+    """
+    seed = _seed(output, gradient, 0, create_graph)
+    _run([(_edge(output, 0), seed)], retain_graph, create_graph, None)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of the sum of `outputs` for `inputs`, one Tensor each; no `.grad` is touched.
+
+    Raises RuntimeError as PyTorch does, also for an input that the outputs do not depend on,
+    unless `allow_unused`, which gives None for it.
+    """
+    outputs = [outputs] if isinstance(outputs, Value) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Value) else list(inputs)
+    given = list(grad_outputs) if isinstance(grad_outputs, Sequence) else [grad_outputs]
+    if len(given) != len(outputs):
+        given = [None] * len(outputs)
+    seeds = [
+        (_edge(output, at), _seed(output, gradient, at, create_graph))
+        for at, (output, gradient) in enumerate(zip(outputs, given, strict=True))
+    ]
+    if not all(value._requires_grad for value in inputs):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    targets = [value.edge() for value in inputs]
+    reached = _run(seeds, retain_graph, create_graph, targets)
+    if not allow_unused and not all(target in reached for target in targets):
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the graph. "
+            "Set allow_unused=True if this is the desired behavior."
+        )
+    return tuple(_as_value(reached.get(target)) for target in targets)
+
+
+def _run(
+    seeds: Sequence[tuple[Node, Any]],
+    retain_graph: bool | None,
+    create_graph: bool,
+    targets: Sequence[Any] | None,
+) -> Any:
+    retain = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        with enable_grad():
+            return walk(seeds, retain, targets)
+    with np.errstate(all="ignore"):  # as in a forward: inf and nan are values, not warnings
+        return walk(seeds, retain, targets)
+
+
+def _edge(output: Value, at: int) -> Node:
+    edge = output.edge()
+    if edge is None:
+        raise RuntimeError(
+            f"element {at} of tensors does not require grad and does not have a grad_fn"
+        )
+    return edge
+
+
+def _seed(output: Value, gradient: Any, at: int, create_graph: bool) -> Any:
+    """The gradient to start with: ones for a scalar, or what was given, checked."""
+    array = output._array
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        gradient = np.ones_like(array)
+    given: Array = gradient._array if isinstance(gradient, Value) else np.asarray(gradient)
+    if given.shape != array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{at}] has a shape of torch.Size({list(given.shape)}) "
+            f"and output[{at}] has a shape of torch.Size({list(array.shape)})."
+        )
+    if not create_graph:
+        return given.astype(array.dtype, copy=False)
+    return gradient if isinstance(gradient, Value) else Value.result(given.astype(array.dtype))
+
+
+def _as_value(gradient: Any) -> Any:
+    if gradient is None or isinstance(gradient, Value):
+        return gradient
+    return Value.result(np.array(gradient))

@@ -1,0 +1,234 @@
+"""What an op is, and the table of all of them.
+
+    @op(a=lambda g, b: g * b, b=lambda g, a: g * a)
+    def mul(a: Array, b: Array) -> Array:
+        \"\"\"Product.\"\"\"
+        return a * b
+
+A forward works on arrays. Its positional parameters are the inputs, its keyword-only ones are
+options. Each differentiable input has one gradient rule, a keyword named as that input. What a
+rule needs it says by the names of its own parameters:
+
+    g            the gradient of the output        out          the output
+    NAME         an input                          NAME_shape   its shape alone
+    OPTION       an option
+
+A node keeps just what the rules of the inputs that require a gradient name, so memory is freed as
+early as it can be. Rules are written with operators and ops, which take arrays and Tensors alike:
+on arrays they run at NumPy's speed, on Tensors they are recorded, and that is `create_graph=True`.
+Rules need not care for broadcasting or dtype: the graph walk fits a gradient to its input.
+
+Where one hand-written backward for all inputs is faster, the op is `fused`: see there.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dtrain.autograd.value import MODE, Array, Node, Plan, Value, attach
+
+Rule: TypeAlias = Callable[..., Any]
+Prepare: TypeAlias = Callable[[list[Any]], list[Any]]
+Backward: TypeAlias = Callable[[Any, Sequence[bool]], Sequence[Any]]
+
+OPS: dict[str, "Op"] = {}
+
+
+class Op:
+    """A function of arrays with a gradient rule for each differentiable input.
+
+    Called with a Tensor among its inputs it returns a Tensor, and is recorded where one of them
+    requires a gradient; called with arrays alone it returns an array.
+
+    Attributes: `name`; `family`, the file it is declared in; `inputs` and `options`, names;
+    `domain`, the range that samples of its inputs are drawn from (None: not elementwise).
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        rules: dict[str, Rule],
+        prepare: Prepare | None = None,
+        domain: tuple[float, float] | None = None,
+    ) -> None:
+        self.name = forward.__name__.rstrip("_")
+        self.__doc__ = forward.__doc__
+        self.family = forward.__module__.rpartition(".")[2]
+        self.domain = domain
+        self.inputs, self.options = _signature(forward)
+        self.rules = rules
+        self.differentiable = self._mask_of(rules)
+        # PyTorch does not warn of overflow or of a division by zero: it returns inf or nan.
+        self._forward = np.errstate(all="ignore")(forward)
+        self._prepare = prepare
+        self._plans: dict[int, Plan] = {}
+        if self.name in OPS:
+            raise ValueError(f"there are two ops named {self.name}")
+        OPS[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        arrays, mask, tensors = [], 0, False
+        for index, value in enumerate(inputs):
+            if isinstance(value, Value):
+                tensors = True
+                if value._requires_grad:
+                    mask |= 1 << index
+                value = value._array
+            arrays.append(value)
+        ready = arrays if self._prepare is None else self._prepare(arrays)
+        out, extra = self._run(ready, options)
+        if not tensors:
+            return out
+        if type(out) is not np.ndarray:
+            out = np.asarray(out)
+        result = Value.result(out)
+        mask &= self.differentiable
+        if mask and MODE.enabled:
+            plan = self._plans.get(mask) or self._make_plan(mask)
+            node = Node(self, plan, inputs)
+            node.saved = self._save(plan, out, arrays, options, extra)
+            result._node, result._requires_grad = node, True
+        return result
+
+    def pull(self, node: Node, g: Any) -> Sequence[Any]:
+        """The gradients of the needed inputs of one recorded call, recorded if `g` is a Tensor."""
+        values = [g, *node.saved]
+        if isinstance(g, Value):
+            self._attach(node, values)
+        return [rule(*[values[position] for position in at]) for rule, at in node.plan.rules]
+
+    def _run(self, arrays: list[Any], options: dict[str, Any]) -> tuple[Any, Any]:
+        try:
+            return self._forward(*arrays, **options), None
+        except np.exceptions.AxisError as error:
+            raise IndexError(f"Dimension out of range ({self.name}: {error})") from None
+        except ValueError as error:  # PyTorch's class for shapes that do not go together
+            shapes = ", ".join(str(np.shape(array)) for array in arrays)
+            raise RuntimeError(f"{self.name} of {shapes}: {error}") from None
+
+    def _save(
+        self, plan: Plan, out: Array, arrays: list[Any], options: dict[str, Any], extra: Any
+    ) -> list[Any]:
+        values = [None, out, *arrays]
+        if plan.kept and plan.kept[-1] >= len(values):
+            values += map(np.shape, arrays)
+            values += (self.options | options).values()
+        return [values[position] for position in plan.kept]
+
+    def _attach(self, node: Node, values: list[Any]) -> None:
+        """Put the output and the inputs back into the graph that they came from."""
+        edges = _edges(node)
+        for at, position in enumerate(node.plan.kept, 1):
+            index = position - 2
+            if position == 1:
+                values[at] = attach(values[at], node)
+            elif index < len(self.inputs) and self.differentiable >> index & 1:
+                values[at] = attach(values[at], edges.get(index))
+
+    def _make_plan(self, mask: int) -> Plan:
+        arrays = ["out", *self.inputs]
+        names = ["g", *arrays, *(f"{name}_shape" for name in self.inputs), *self.options]
+        needed = tuple(index for index in range(len(self.inputs)) if mask >> index & 1)
+        rules = [self.rules[self.inputs[index]] for index in needed]
+        wanted = [
+            [names.index(name) for name in inspect.signature(rule).parameters] for rule in rules
+        ]
+        kept = tuple(sorted({position for each in wanted for position in each} - {0}))
+        places = {0: 0} | {position: at for at, position in enumerate(kept, 1)}
+        arguments = [tuple(places[position] for position in each) for each in wanted]
+        frees = any(position <= len(arrays) for position in kept)
+        plan = Plan(needed, tuple(zip(rules, arguments, strict=True)), kept, frees)
+        self._plans[mask] = plan
+        return plan
+
+    def _mask_of(self, names: Sequence[str] | dict[str, Rule]) -> int:
+        unknown = [name for name in names if name not in self.inputs]
+        if unknown:
+            raise TypeError(f"{self.name} has no input {unknown[0]!r}, only {self.inputs}")
+        return sum(1 << self.inputs.index(name) for name in names)
+
+
+class Fused(Op):
+    """An op whose forward returns `(out, backward)`, one backward for all inputs."""
+
+    def __init__(
+        self, forward: Callable[..., Any], differentiable: Sequence[str], formula: Rule | None
+    ) -> None:
+        super().__init__(forward, {})
+        self.formula = formula
+        variadic = self.inputs[:1] == ("*",)
+        self.differentiable = -1 if variadic else self._mask_of(differentiable)
+
+    def _run(self, arrays: list[Any], options: dict[str, Any]) -> tuple[Any, Any]:
+        out, backward = self._forward(*arrays, **options)
+        return out, backward
+
+    def pull(self, node: Node, g: Any) -> Sequence[Any]:
+        arrays, _, backward = node.saved
+        needed = node.plan.needed
+        gradients = backward(g, [index in needed for index in range(len(arrays))])
+        return [gradients[index] for index in needed]
+
+    def inputs_of(self, node: Node) -> list[Any]:
+        """The inputs of a recorded call, the differentiable ones put back into their graph."""
+        edges = _edges(node)
+        return [
+            attach(array, edges.get(index)) if self.differentiable >> index & 1 else array
+            for index, array in enumerate(node.saved[0])
+        ]
+
+    def _save(
+        self, plan: Plan, out: Array, arrays: list[Any], options: dict[str, Any], extra: Any
+    ) -> Any:
+        return arrays, options, extra
+
+    def _make_plan(self, mask: int) -> Plan:
+        needed = tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
+        plan = self._plans[mask] = Plan(needed, (), (), self.formula is not None)
+        return plan
+
+
+def op(
+    *,
+    prepare: Prepare | None = None,
+    domain: tuple[float, float] | None = None,
+    **rules: Rule,
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare an op: see the top of this file.
+
+    `prepare` brings the input arrays into form (PyTorch's type promotion, say) before the forward.
+    """
+    return lambda forward: Op(forward, rules, prepare, domain)
+
+
+def fused(*differentiable: str, formula: Rule | None) -> Callable[[Callable[..., Any]], Fused]:
+    """Declare a fused op, whose forward returns `(out, backward)`.
+
+    `backward(g, needs)` works on arrays and returns a gradient for each input, or None where
+    `needs` is false. `formula` is the same function composed of other ops: `create_graph=True`
+    differentiates it, and tests hold the fused forward and backward against it. A formula of None
+    says that `backward` is written as rules are, and can be recorded itself; only this form may
+    take any number of inputs (`*arrays`).
+    """
+    return lambda forward: Fused(forward, differentiable, formula)
+
+
+def _edges(node: Node) -> dict[int, Node]:
+    return {index: edge for index, (edge, _, _) in zip(node.plan.needed, node.below, strict=True)}
+
+
+def _signature(forward: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of the inputs (of any number of them: "*"), and the options with defaults."""
+    inputs: list[str] = []
+    options = {}
+    for name, parameter in inspect.signature(forward).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            options[name] = parameter.default
+        else:
+            inputs.append("*" if parameter.kind is parameter.VAR_POSITIONAL else name)
+    return tuple(inputs), options

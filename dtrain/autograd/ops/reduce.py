@@ -1,0 +1,104 @@
+# A rule may name an op that is declared below it:
+# mypy: disable-error-code="has-type"
+"""Sums, means and extremes over axes, and `expand`, the adjoint of a sum.
+
+Inputs are brought to C order first: the bits of a sum depend on the order of its terms.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dtrain.autograd.dtypes import canonical
+from dtrain.autograd.op import op
+from dtrain.autograd.value import Array
+
+Axis: TypeAlias = int | tuple[int, ...] | None
+
+
+def _canonical(values: list[Any]) -> list[Any]:
+    return [canonical(value) for value in values]
+
+
+def _widen(g: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
+    """A reduced array back over the shape that it was reduced from."""
+    if axis is not None and not keepdims:
+        reduced = {a % max(len(shape), 1) for a in ((axis,) if isinstance(axis, int) else axis)}
+        g = g[tuple(None if at in reduced else slice(None) for at in range(len(shape)))]
+    return expand(g, shape=shape)
+
+
+def _count(shape: tuple[int, ...], axis: Axis) -> int:
+    if axis is None or not shape:
+        return int(np.prod(shape))
+    return int(np.prod([shape[a] for a in ((axis,) if isinstance(axis, int) else axis)]))
+
+
+@op(
+    prepare=_canonical,
+    x=lambda g, x_shape, axis, keepdims: _widen(g, x_shape, axis, keepdims),
+)
+def sum_(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Sum over axes (None: all of them); bools and integers give int64."""
+    dtype = x.dtype if x.dtype.kind == "f" else np.int64
+    return x.sum(axis=axis, keepdims=keepdims, dtype=dtype)
+
+
+@op(
+    prepare=_canonical,
+    x=lambda g, x_shape, axis, keepdims: (
+        _widen(g, x_shape, axis, keepdims) / max(1, _count(x_shape, axis))
+    ),
+)
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Mean over axes (None: all of them); nan over nothing."""
+    total = x.sum(axis=axis, keepdims=keepdims)
+    return total / x.dtype.type(_count(x.shape, axis))
+
+
+@op(prepare=_canonical, x=lambda g, x_shape: expand(g, shape=x_shape))
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Any:
+    """Sum over the axes along which `shape` was broadcast to the shape of x."""
+    lead = x.ndim - len(shape)
+    if lead:
+        x = x.reshape(-1, *x.shape[lead:]).sum(axis=0)
+    axes = tuple(a for a, size in enumerate(shape) if size == 1 and x.shape[a] != 1)
+    return x.sum(axis=axes, keepdims=True) if axes else x
+
+
+@op(x=lambda g, x_shape: sum_to(g, shape=x_shape))
+def expand(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """x broadcast to a shape; a view. The adjoint of `sum_to`."""
+    return np.broadcast_to(x, shape)
+
+
+def _shared(g: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> Any:
+    """Ties share the gradient evenly, as in PyTorch's amax."""
+    shape = x.shape
+    wins = (x == _widen(out, shape, axis, keepdims)) * 1.0
+    ways = sum_(wins, axis=axis, keepdims=keepdims)
+    return wins * _widen(g / ways, shape, axis, keepdims)
+
+
+@op(x=_shared)
+def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Greatest element over axes (None: all of them); nan if there is one."""
+    return x.max(axis=axis, keepdims=keepdims)
+
+
+@op(x=_shared)
+def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Least element over axes (None: all of them); nan if there is one."""
+    return x.min(axis=axis, keepdims=keepdims)
+
+
+@op()
+def argmax(x: Array, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Index of the first greatest element, int64; in the flattened array if axis is None."""
+    return x.argmax(axis=axis, keepdims=keepdims)
+
+
+@op()
+def argmin(x: Array, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Index of the first least element, int64; in the flattened array if axis is None."""
+    return x.argmin(axis=axis, keepdims=keepdims)

@@ -1,0 +1,100 @@
+# A rule may name an op that is declared below it:
+# mypy: disable-error-code="has-type"
+"""Ops that move, repeat, pick or cast elements, and compute nothing. They keep NumPy's views."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dtrain.autograd.op import fused, op
+from dtrain.autograd.value import Array
+
+
+@op(x=lambda g, x_shape: reshape(g, shape=x_shape))
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """The same elements in C order in another shape."""
+    return x.reshape(shape)
+
+
+@op(x=lambda g, axes: permute(g, axes=tuple(int(axis) for axis in np.argsort(axes))))
+def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
+    """Axis i of the result is axis axes[i] of x."""
+    return x.transpose(axes)
+
+
+@op(x=lambda g: g)
+def cast(x: Array, *, dtype: Any) -> Array:
+    """x in another dtype, always a copy."""
+    return x.astype(dtype)
+
+
+@op(x=lambda g: g)
+def alias(x: Array) -> Array:
+    """x itself, as a value of its own in the graph."""
+    return x
+
+
+@op(x=lambda g: g)
+def clone(x: Array) -> Array:
+    """A copy, in C order."""
+    return np.array(x, order="C")
+
+
+@op(x=lambda g, x_shape, key: scatter(g, shape=x_shape, key=key))
+def index(x: Array, *, key: Any) -> Any:
+    """x[key], for any key that NumPy takes."""
+    return x[key]
+
+
+@op(x=lambda g, key: index(g, key=key))
+def scatter(x: Array, *, shape: tuple[int, ...], key: Any) -> Array:
+    """Zeros of a shape, with x added at [key]: the adjoint of `index`. Repeats add up in order."""
+    out = np.zeros(shape, x.dtype)
+    if _picks(key):
+        np.add.at(out, key, x)
+    else:
+        out[key] = x
+    return out
+
+
+def _picks(key: Any) -> bool:
+    """Whether a key has arrays or lists in it, so that an element may be picked twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(part, np.ndarray | list) and np.ndim(part) for part in parts)
+
+
+@op(
+    x=lambda g, x_shape, indices, axis: put_along(g, indices=indices, size=x_shape[axis], axis=axis)
+)
+def take_along(x: Array, *, indices: Array, axis: int) -> Array:
+    """out[.., i, ..] = x[.., indices[.., i, ..], ..] along one axis (PyTorch's `gather`)."""
+    return np.take_along_axis(x, indices, axis)
+
+
+@op(x=lambda g, indices, axis: take_along(g, indices=indices, axis=axis))
+def put_along(x: Array, *, indices: Array, size: int, axis: int) -> Array:
+    """Zeros with x added at `indices` along one axis: the adjoint of `take_along`."""
+    shape = list(indices.shape)
+    shape[axis] = size
+    out = np.zeros(shape, x.dtype)
+    key: list[Any] = list(np.indices(indices.shape, sparse=True))
+    key[axis] = indices
+    np.add.at(out, tuple(key), x)
+    return out
+
+
+@fused(formula=None)
+def cat(*arrays: Array, dim: int = 0) -> tuple[Array, Any]:
+    """Arrays joined along an axis that they have already; the other axes are equal."""
+    ends = np.cumsum([array.shape[dim] for array in arrays]).tolist()
+    axis = dim % arrays[0].ndim
+
+    def backward(g: Any, needs: Sequence[bool]) -> list[Any]:
+        starts = [0, *ends[:-1]]
+        return [
+            index(g, key=(slice(None),) * axis + (slice(start, end),)) if need else None
+            for need, start, end in zip(needs, starts, ends, strict=True)
+        ]
+
+    return np.concatenate(arrays, axis=dim), backward

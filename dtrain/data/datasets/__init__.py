@@ -1,0 +1,7 @@
+"""Data sets. Digits comes with the package; the others read files that you have."""
+
+from dtrain.data.datasets.digits import Digits
+from dtrain.data.datasets.images import Images
+from dtrain.data.datasets.mnist import MNIST, FashionMNIST
+
+__all__ = ["MNIST", "Digits", "FashionMNIST", "Images"]

@@ -1,0 +1,56 @@
+"""Labelled images in memory: kept as the bytes that they are, made into floats when asked for."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtrain.autograd import Tensor
+from dtrain.data.dataset import Dataset
+
+Bytes = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Sample i is (image, label): a float32 Tensor of `shape`, and an int.
+
+        image = (pixels / largest - mean) / std        in [0, 1] with mean 0 and std 1
+
+    pixels: uint8 (n, ...);  labels: integers (n,);  shape: of one image, e.g. (784,) for a
+    perceptron or (1, 28, 28) for convolutions.
+    Raises: ValueError when `shape` does not hold an image's pixels.
+    """
+
+    def __init__(
+        self,
+        pixels: Bytes,
+        labels: NDArray[Any],
+        *,
+        largest: int,
+        shape: tuple[int, ...],
+        mean: float = 0.0,
+        std: float = 1.0,
+    ) -> None:
+        self.pixels = pixels.reshape(len(pixels), *shape)
+        self.labels: Labels = labels.astype(np.int64)
+        self.largest, self.mean, self.std = largest, mean, std
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return Tensor(self._scaled(self.pixels[index])), int(self.labels[index])
+
+    def take(self, indices: NDArray[np.int64]) -> list[Tensor]:
+        """The batch of these samples: [images (n, *shape) float32, labels (n,) int64]."""
+        return [Tensor(self._scaled(self.pixels[indices])), Tensor(self.labels[indices])]
+
+    def _scaled(self, pixels: Bytes) -> NDArray[np.float32]:
+        image = pixels.astype(np.float32)
+        image /= np.float32(self.largest)
+        if self.mean != 0.0:
+            image -= np.float32(self.mean)
+        if self.std != 1.0:
+            image /= np.float32(self.std)
+        return image

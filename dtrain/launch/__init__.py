@@ -1,0 +1,1 @@
+"""Starting coordinators and workers: as processes of this host."""

@@ -1,0 +1,229 @@
+"""A run directory: run.json, metrics.jsonl, events.jsonl, final.safetensors, source/.
+
+Files are replaced whole (written beside, synced, renamed) or grow by whole lines, so that they
+can be read at any time, and after a crash.
+"""
+
+import itertools
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dtrain.digest import digest as digest_of
+from dtrain.errors import RunDirError, RunError
+
+RUN, METRICS, EVENTS = "run.json", "metrics.jsonl", "events.jsonl"
+FINAL, SOURCE = "final.safetensors", "source"
+
+
+class Final(NamedTuple):
+    """What final.safetensors holds: the weights in the order of `state_dict`."""
+
+    weights: dict[str, np.ndarray]
+    digest: str
+    steps: int
+
+
+class RunDir:
+    """The files of one run. Make one with `create`, `open` or `existing`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: str | Path | None, name: str) -> "RunDir":
+        """A new directory: this one, which must be empty or absent, or else runs/NAME-TIME.
+
+        Raises RunDirError if there is something in it, or it cannot be made.
+        """
+        if path is None:
+            return cls(
+                _new_folder(Path("runs"), f"{name.lower()}-{time.strftime('%Y%m%d-%H%M%S')}")
+            )
+        path = Path(path).expanduser()
+        if path.is_dir() and any(path.iterdir()):
+            raise RunDirError(
+                f"{path} is not empty, and a run directory is never overwritten; "
+                "give another one, or remove it"
+            )
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunDir":
+        """This directory, made if it is absent. Raises RunDirError if that is impossible."""
+        path = Path(path).expanduser()
+        _make(path)
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: str | Path) -> "RunDir":
+        """The directory of a run that was started. Raises RunDirError if it is none."""
+        path = Path(path).expanduser()
+        if not (path / RUN).is_file():
+            what = "has no run.json: it is no run directory" if path.is_dir() else "is no directory"
+            raise RunDirError(f"{path} {what}")
+        return cls(path)
+
+    # Writing
+
+    def update_run(self, **fields: Any) -> None:
+        """Set keys of run.json, all at once or, after a crash, not at all."""
+        before = self.read_run() if (self.path / RUN).exists() else {}
+        text = json.dumps(plain({**before, **fields}), indent=2, allow_nan=False) + "\n"
+        self._replace(RUN, lambda file: file.write_text(text, "utf-8"))
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """A line of metrics.jsonl. A number that is not finite is written as null."""
+        self._append(METRICS, line)
+
+    def append_event(self, event: Mapping[str, Any]) -> None:
+        """A line of events.jsonl; `time` (seconds since 1970) is put before its keys."""
+        self._append(EVENTS, {"time": round(time.time(), 3), **event})
+
+    def write_final(self, weights: Mapping[str, np.ndarray], digest: str, steps: int) -> None:
+        """final.safetensors; its metadata say the names' order, the digest and the steps."""
+        from safetensors.numpy import save_file
+
+        # np.ascontiguousarray would make arrays of 0 dimensions 1-dimensional
+        arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
+        metadata = {"order": json.dumps(list(weights)), "digest": digest, "steps": str(steps)}
+        self._replace(FINAL, lambda file: save_file(arrays, file, metadata))
+
+    def save_sources(self, files: Mapping[str, Path]) -> None:
+        """Copy files into source/, each to its path there."""
+        for name, file in files.items():
+            target = self.path / SOURCE / name
+            _make(target.parent)
+            shutil.copyfile(file, target)
+
+    def discard(self) -> None:
+        """Remove the directory of a run that never started; one that holds anything stays."""
+        with suppress(OSError):
+            shutil.rmtree(self.source, ignore_errors=True)
+            self.path.rmdir()
+
+    # Reading
+
+    def read_run(self) -> dict[str, Any]:
+        """run.json. Raises RunDirError if it is missing or damaged."""
+        try:
+            run: dict[str, Any] = json.loads((self.path / RUN).read_text("utf-8"))
+        except OSError as error:
+            raise RunDirError(f"{self.path}: no readable {RUN}: {error.strerror}") from None
+        except ValueError as error:
+            raise RunDirError(f"{self.path / RUN} is damaged: {error}") from None
+        return run
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The complete lines of metrics.jsonl, steps and evaluations."""
+        return self._lines(METRICS)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The complete lines of events.jsonl."""
+        return self._lines(EVENTS)
+
+    def read_final(self) -> Final:
+        """The final weights. Raises RunDirError if there are none, or they are damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path / FINAL
+        if not path.is_file():
+            state = self.read_run().get("state", "unknown")
+            raise RunDirError(f"{path} does not exist; the run's state is '{state}'")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata()
+                weights = {name: file.get_tensor(name) for name in json.loads(metadata["order"])}
+            final = Final(weights, metadata["digest"], int(metadata["steps"]))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise RunDirError(f"{path} is damaged: {error}") from None
+        if digest_of(weights) != final.digest:
+            raise RunDirError(f"{path} is damaged: its weights have another digest than it says")
+        return final
+
+    @property
+    def source(self) -> Path:
+        """The folder with the copies of the job's files."""
+        return self.path / SOURCE
+
+    def _append(self, name: str, line: Mapping[str, Any]) -> None:
+        text = json.dumps(plain(line), allow_nan=False) + "\n"
+        try:
+            with (self.path / name).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise RunError(f"cannot write {self.path / name}: {error.strerror}") from error
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.path / name
+        if not path.exists():
+            return []
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError as error:
+            raise RunDirError(f"{path} is damaged: {error}") from None
+
+    def _replace(self, name: str, write: Callable[[Path], object]) -> None:
+        """Write a file beside its place, sync it, and rename it."""
+        beside = self.path / f".{name}.{os.getpid()}"
+        try:
+            write(beside)
+            beside.chmod(0o644)  # safetensors makes its files for their owner alone
+            _sync(beside)
+            beside.replace(self.path / name)
+            _sync(self.path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise RunError(f"cannot write {self.path / name}: {error.strerror}") from error
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that was not there before: NAME, NAME-2, NAME-3, ..."""
+    _make(parent)
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunDirError(f"cannot make {path}: {error.strerror}") from None
+        return path
+    raise AssertionError("count ended")
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"cannot make the directory {path}: {error.strerror}") from None
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NumPy's numbers as Python's, paths as text, nan and inf as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str | None) else str(value)

@@ -1,0 +1,1 @@
+"""Messages, their bytes, addresses and sockets. docs/protocol.md is the protocol in words."""

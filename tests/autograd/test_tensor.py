@@ -1,0 +1,73 @@
+"""Tensor: what it is outside a graph. (Values are compared with PyTorch's in tests/parity.)"""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from dtrain.autograd import Tensor, tensor
+from dtrain.autograd.functions import arange, from_numpy, ones
+
+
+def test_python_floats_give_float32_and_arrays_keep_their_dtype() -> None:
+    assert tensor([1.5]).dtype == np.float32
+    assert tensor([1]).dtype == np.int64
+    assert tensor(np.ones(1)).dtype == np.float64
+
+
+def test_a_python_float_never_widens_float32() -> None:
+    x = ones(2)
+    for out in (x * 1.1, 1.1 + x, x / 3.0, x**0.5, x * np.float64(1.1), x - tensor(1.0).double()):
+        assert out.dtype == np.float32
+
+
+def test_tensor_copies_and_from_numpy_shares() -> None:
+    array = np.zeros(2)
+    copied, shared = tensor(array), from_numpy(array)
+    array[0] = 1
+    assert (copied.tolist(), shared.tolist()) == ([0.0, 0.0], [1.0, 0.0])
+
+
+def test_the_pieces_of_pytorchs_quickstart() -> None:
+    logits, labels = tensor([[0.1, 0.9], [0.8, 0.2]]), tensor([1, 1])
+    assert (logits.argmax(1) == labels).float().mean().item() == 0.5
+    assert f"{tensor(0.123456):.3f}" == "0.123"
+    assert [row.tolist() for row in arange(4).view(2, 2)] == [[0, 1], [2, 3]]
+    assert list(range(tensor(2))) == [0, 1]
+
+
+def test_printing() -> None:
+    assert repr(tensor([1.0, 2.5])) == "tensor([1. , 2.5])"
+    assert repr(tensor(1.0, requires_grad=True)) == "tensor(1., requires_grad=True)"
+    assert repr(tensor(1.0, requires_grad=True) * 2) == "tensor(2., grad_fn=<MulBackward0>)"
+    assert repr(tensor([1.0], dtype=np.float64)) == "tensor([1.], dtype=float64)"
+
+
+def test_a_view_of_what_cannot_be_viewed_says_to_reshape() -> None:
+    with pytest.raises(RuntimeError, match="reshape"):
+        ones(2, 3).T.view(6)
+
+
+def test_there_is_no_other_device() -> None:
+    x = ones(1)
+    assert x.to("cpu") is x
+    with pytest.raises(RuntimeError, match="no device 'cuda'"):
+        x.to("cuda")
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_has_a_gradient_of_its_own(duplicate: object) -> None:
+    assert callable(duplicate)
+    x = tensor([2.0], requires_grad=True)
+    (x * 3).backward()
+    keeps_the_leaf_alive = x * 1
+    twin: Tensor = duplicate(x)
+    (twin * 5).backward()
+    assert (x.grad.tolist(), twin.grad.tolist()) == ([3.0], [8.0])
+    assert keeps_the_leaf_alive.requires_grad
+
+
+def test_a_result_cannot_be_copied_deeply() -> None:
+    with pytest.raises(RuntimeError, match="graph leaves"):
+        copy.deepcopy(tensor([2.0], requires_grad=True) * 1)

@@ -1,0 +1,85 @@
+from collections import OrderedDict, namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dtrain.autograd import Tensor
+from dtrain.data import default_collate
+
+Point = namedtuple("Point", ["x", "y"])
+
+
+def seen(value: Any) -> tuple[str, tuple[int, ...], Any]:
+    """A tensor as (dtype, shape, values)."""
+    assert isinstance(value, Tensor)
+    return str(value._array.dtype), value._array.shape, value._array.tolist()
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ([1.5, 2], ("float64", (2,), [1.5, 2.0])),
+        ([1, 2, 3], ("int64", (3,), [1, 2, 3])),
+        ([True, False], ("bool", (2,), [True, False])),
+        ([np.float32(1.5)], ("float32", (1,), [1.5])),
+        ([np.int16(1), np.int16(2)], ("int16", (2,), [1, 2])),
+        ([np.ones((2, 1), "float32")] * 3, ("float32", (3, 2, 1), [[[1.0], [1.0]]] * 3)),
+        ([np.array(7)] * 2, ("int64", (2,), [7, 7])),
+        ([Tensor(np.ones(2))] * 2, ("float64", (2, 2), [[1.0, 1.0]] * 2)),
+    ],
+)
+def test_numbers_and_arrays_become_a_tensor(batch: list[Any], expected: Any) -> None:
+    assert seen(default_collate(batch)) == expected
+
+
+def test_texts_stay_a_list() -> None:
+    assert default_collate(["a", "b"]) == ["a", "b"]
+
+
+def test_tuples_become_a_list_of_fields() -> None:
+    x, y = default_collate([(np.zeros(2), 1), (np.ones(2), 2)])
+    assert (seen(x)[2], seen(y)[2]) == ([[0.0, 0.0], [1.0, 1.0]], [1, 2])
+
+
+def test_named_tuples_keep_their_type() -> None:
+    both = default_collate([Point(1, 2), Point(3, 4)])
+    assert (type(both), seen(both.x)[2], seen(both.y)[2]) == (Point, [1, 3], [2, 4])
+
+
+def test_lists_stay_lists_and_the_samples_are_not_changed() -> None:
+    samples = [[1, 2], [3, 4]]
+    assert [seen(field)[2] for field in default_collate(samples)] == [[1, 3], [2, 4]]
+    assert samples == [[1, 2], [3, 4]]
+
+
+def test_mappings_keep_their_type() -> None:
+    both = default_collate([OrderedDict(a=1, b="x"), OrderedDict(a=2, b="y")])
+    assert isinstance(both, OrderedDict)
+    assert (seen(both["a"])[2], both["b"]) == ([1, 2], ["x", "y"])
+
+
+def test_samples_nest() -> None:
+    batch = default_collate([{"x": (1, [2.0])}, {"x": (3, [4.0])}])
+    assert [seen(batch["x"][0])[2], seen(batch["x"][1][0])[2]] == [[1, 3], [2.0, 4.0]]
+
+
+def test_unequal_shapes_are_refused_with_the_entry() -> None:
+    with pytest.raises(RuntimeError, match=r"\[2\] at entry 0 and \[3\] at entry 1"):
+        default_collate([np.zeros(2), np.zeros(3)])
+
+
+def test_unequal_lengths_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="should be of equal size"):
+        default_collate([(1, 2), (1,)])
+
+
+@pytest.mark.parametrize("sample", [None, object(), np.array(["text"]), {1, 2}])
+def test_what_cannot_be_a_tensor_is_refused(sample: Any) -> None:
+    with pytest.raises(TypeError, match="default_collate"):
+        default_collate([sample])
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty batch"):
+        default_collate([])

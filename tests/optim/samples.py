@@ -1,0 +1,43 @@
+"""Every optimizer of `dtrain.optim`, with options that exercise each branch of its update."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtrain import optim
+from dtrain.autograd import Tensor
+
+Array = NDArray[Any]
+
+SAMPLES: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.01, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    ("Adam", {"lr": 0.02}),
+    ("Adam", {"lr": 0.02, "betas": (0.4, 0.9), "weight_decay": 0.1, "maximize": True}),
+    ("Adam", {"lr": 0.02, "amsgrad": True, "eps": 1e-3}),
+    ("Adam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("AdamW", {"lr": 0.02, "weight_decay": 0.1}),
+    ("AdamW", {"lr": 0.02, "amsgrad": True, "maximize": True}),
+]
+
+IDS = [f"{name}-{'-'.join(options)}" for name, options in SAMPLES]
+
+
+def parameter(array: Array) -> Tensor:
+    """A leaf that an optimizer takes."""
+    return Tensor(array, requires_grad=True)
+
+
+def make(name: str, options: dict[str, Any], *parameters: Tensor) -> optim.Optimizer:
+    """The optimizer of a sample."""
+    made: optim.Optimizer = getattr(optim, name)(list(parameters), **options)
+    return made
+
+
+def rows(seed: int, steps: int, n: int, dtype: str) -> list[Array]:
+    """Gradients of `steps` steps, some of them zero."""
+    rng = np.random.default_rng(seed)
+    return [(rng.standard_normal(n) * (rng.random(n) > 0.1)).astype(dtype) for _ in range(steps)]

@@ -1,0 +1,61 @@
+"""dtrain is light: quick to import, small to install, with no compiler."""
+
+import statistics
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dtrain.version import VERSION
+from tests.repo.modules import ROOT
+
+IMPORT_S_MAX = 0.3
+WHEELS_MB_MAX = 25
+IMPORT = "import time; a = time.perf_counter(); import dtrain; print(time.perf_counter() - a)"
+
+
+def import_seconds() -> float:
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return float(run.stdout)
+
+
+def test_dtrain_is_imported_within_a_third_of_a_second(figure: Callable[[str], None]) -> None:
+    import_seconds()  # the first compiles the sources
+    median_s = statistics.median(import_seconds() for _ in range(7))
+    figure(f"import dtrain: {median_s:.3f} s (median of 7; at most {IMPORT_S_MAX})")
+    assert median_s <= IMPORT_S_MAX
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheel of this repository, built, and those of its core dependencies, fetched."""
+    folder = tmp_path_factory.mktemp("wheels")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--wheel-dir", folder, str(ROOT)], check=True, cwd=folder)
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_core_wheels_stay_small(wheels: list[Path], figure: Callable[[str], None]) -> None:
+    size_mb = {wheel.name.split("-")[0]: wheel.stat().st_size / 1e6 for wheel in wheels}
+    total_mb = sum(size_mb.values())
+    each = ", ".join(f"{name} {mb:.2f}" for name, mb in size_mb.items())
+    figure(f"core wheels: {total_mb:.1f} MB (at most {WHEELS_MB_MAX}): {each}")
+    assert total_mb <= WHEELS_MB_MAX
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_the_packages_the_data_and_the_licence(wheels: list[Path]) -> None:
+    [wheel] = [wheel for wheel in wheels if wheel.name.startswith("dtrain-")]
+    names = zipfile.ZipFile(wheel).namelist()
+    ours = {name.partition("/")[0] for name in names} - {f"dtrain-{VERSION}.dist-info"}
+    assert ours == {"dtrain", "coordinator", "workers"}
+    assert "dtrain/py.typed" in names
+    assert [name for name in names if name.startswith("dtrain/data/datasets/files/digits")]
+    assert [name for name in names if name.endswith("/LICENSE")]
