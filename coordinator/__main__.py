@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -57,10 +58,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; the exit code: 0 done, 1 failed, 2 the user's mistake, 128+n stopped by a signal."""
     options = parse(argv)
+    # Until the shell sees to signals, one ends the process: Python's own handler would have to wait
+    # for whatever the user's code has called to return, be it the 30 s of a download.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return run(options)
-    except KeyboardInterrupt:  # while the job was built; later on the shell sees to signals
-        return 130
     except LeafError as error:
         print(f"{error.trace.rstrip()}\ndtrain: {error}", file=sys.stderr)
         return 1

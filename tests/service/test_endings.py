@@ -31,7 +31,8 @@ HUGE_TRACE = """    def loss(self, model, batch):
 SLOW_MODEL = """    def model(self):
         import pathlib, threading
         pathlib.Path("building").touch()
-        threading.Event().wait(30)
+        for _ in range(300):  # Python, not one long call: a signal just before that is not seen
+            threading.Event().wait(0.1)
         return super().model()
 """
 
