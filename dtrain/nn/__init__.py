@@ -1,29 +1,21 @@
 """Modules, with PyTorch's names, constructor arguments, default initialisation and keys."""
 
-from dtrain.nn import functional
-from dtrain.nn.layers import (
-    CrossEntropyLoss,
-    Flatten,
-    Linear,
-    MSELoss,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from dtrain.nn import functional, init, utils
+from dtrain.nn.activation import *  # noqa: F403
+from dtrain.nn.attention import *  # noqa: F403
+from dtrain.nn.containers import *  # noqa: F403
+from dtrain.nn.conv import *  # noqa: F403
+from dtrain.nn.dropout import *  # noqa: F403
+from dtrain.nn.flatten import *  # noqa: F403
+from dtrain.nn.linear import *  # noqa: F403
+from dtrain.nn.loss import *  # noqa: F403
 from dtrain.nn.module import Module
+from dtrain.nn.normalization import *  # noqa: F403
 from dtrain.nn.parameter import Parameter
+from dtrain.nn.pooling import *  # noqa: F403
+from dtrain.nn.recurrent import *  # noqa: F403
+from dtrain.nn.sparse import *  # noqa: F403
+from dtrain.nn.transformer import *  # noqa: F403
+from dtrain.nn.vision import *  # noqa: F403
 
-__all__ = [
-    "CrossEntropyLoss",
-    "Flatten",
-    "Linear",
-    "MSELoss",
-    "Module",
-    "Parameter",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "Tanh",
-    "functional",
-]
+__all__ = ["Module", "Parameter", "functional", "init", "utils"]

@@ -1,46 +1,13 @@
 # mypy: disable-error-code="no-any-return"
-"""Functions of tensors that modules are made of: PyTorch's `nn.functional`."""
+"""Losses."""
 
 import warnings
 from typing import Any
 
-from dtrain.autograd.ops import linalg
 from dtrain.autograd.ops import loss as losses
 from dtrain.autograd.tensor import Tensor
 
-
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input @ weight.T + bias.
-
-    Shapes:  input (..., k);  weight (m, k);  bias (m);  result (..., m).
-    Raises:  RuntimeError if the shapes above do not hold or dtypes differ.
-    """
-    return linalg.linear(input, weight) if bias is None else linalg.linear(input, weight, bias)
-
-
-def relu(input: Tensor) -> Tensor:
-    """max(x, 0), with gradient 0 at 0."""
-    return input.relu()
-
-
-def tanh(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
-    return input.tanh()
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + e ** -x)."""
-    return input.sigmoid()
-
-
-def softmax(input: Tensor, dim: int) -> Tensor:
-    """e ** x / sum e ** x along a dimension."""
-    return input.softmax(dim)
-
-
-def log_softmax(input: Tensor, dim: int) -> Tensor:
-    """Logarithm of the softmax along a dimension."""
-    return input.log_softmax(dim)
+__all__ = ["cross_entropy", "mse_loss", "nll_loss"]
 
 
 def cross_entropy(

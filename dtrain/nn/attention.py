@@ -1,0 +1,3 @@
+"""Multi-head attention."""
+
+__all__: list[str] = []

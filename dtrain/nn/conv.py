@@ -1,0 +1,3 @@
+"""Convolutions as modules."""
+
+__all__: list[str] = []

@@ -1,0 +1,12 @@
+"""Functions of tensors that modules are made of: PyTorch's `nn.functional`, one family a file."""
+
+from dtrain.nn.functional.activation import *  # noqa: F403
+from dtrain.nn.functional.attention import *  # noqa: F403
+from dtrain.nn.functional.conv import *  # noqa: F403
+from dtrain.nn.functional.dropout import *  # noqa: F403
+from dtrain.nn.functional.linear import *  # noqa: F403
+from dtrain.nn.functional.loss import *  # noqa: F403
+from dtrain.nn.functional.normalization import *  # noqa: F403
+from dtrain.nn.functional.pooling import *  # noqa: F403
+from dtrain.nn.functional.sparse import *  # noqa: F403
+from dtrain.nn.functional.vision import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Embeddings and one-hot."""
+
+__all__: list[str] = []

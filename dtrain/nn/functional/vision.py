@@ -1,0 +1,3 @@
+"""Padding and resampling."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Initialisers, with PyTorch's names and numbers."""

@@ -1,0 +1,3 @@
+"""Normalization as modules."""
+
+__all__: list[str] = []

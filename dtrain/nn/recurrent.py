@@ -1,0 +1,3 @@
+"""RNN, LSTM, GRU."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Gradients clipped, parameters as one vector."""

@@ -1,0 +1,3 @@
+"""Padding and upsampling as modules."""
+
+__all__: list[str] = []

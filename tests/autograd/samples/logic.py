@@ -1,0 +1,15 @@
+"""Comparisons and choice."""
+
+import numpy as np
+
+from tests.autograd.samples.draws import PAIRS, Sample, draw
+
+SAMPLES = {
+    **{name: [Sample((draw(3), draw(3)))] for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{
+        name: [Sample((PAIRS > 0, np.array([True, False])))]
+        for name in ("bitwise_and", "bitwise_or")
+    },
+    "bitwise_not": [Sample((PAIRS > 0,))],
+    "where": [Sample((PAIRS > 0, draw(2, 2), draw(2))), Sample((PAIRS > 0, draw(2, 1), 0.5))],
+}
