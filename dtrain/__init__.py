@@ -13,17 +13,37 @@ Tensors are in `dtrain` itself, everything else of the engine in `nn`, `optim` a
 import sys
 from typing import NoReturn
 
-from dtrain import data, nn, optim, random
+from dtrain import autograd, data, nn, optim, random
 from dtrain.autograd import (
     Tensor,
     enable_grad,
     grad,
     gradcheck,
     gradgradcheck,
+    inference_mode,
     is_grad_enabled,
     no_grad,
-    tensor,
+    set_grad_enabled,
 )
+from dtrain.autograd.device import device
+from dtrain.autograd.dtypes import DType as dtype
+from dtrain.autograd.dtypes import (
+    bool_,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
+from dtrain.autograd.functions import *  # noqa: F403
+from dtrain.autograd.functions.creation import tensor
+from dtrain.autograd.size import Size
+from dtrain.autograd.tensor import is_tensor
 from dtrain.errors import (
     AddressError,
     DtrainError,
@@ -45,7 +65,13 @@ from dtrain.stepper import Stepper
 from dtrain.train import Result, train
 from dtrain.version import VERSION as __version__
 
-__all__ = [
+# PyTorch's other names of dtypes
+float, double, half = float32, float64, float16
+long, int, short = int64, int32, int16
+bool = bool_
+strided = "torch.strided"
+
+__all__ = [  # and the functions of dtrain.autograd.functions
     "AddressError",
     "DtrainError",
     "Generator",
@@ -59,18 +85,38 @@ __all__ = [
     "RunDirError",
     "RunError",
     "SettingError",
+    "Size",
     "Stepper",
     "Tensor",
     "UserError",
     "__version__",
+    "autograd",
+    "bool",
     "data",
+    "device",
+    "double",
+    "dtype",
     "enable_grad",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "half",
+    "inference_mode",
     "initial_seed",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
     "is_grad_enabled",
+    "is_tensor",
     "load",
+    "long",
     "main",
     "manual_seed",
     "nn",
@@ -80,8 +126,13 @@ __all__ = [
     "random",
     "randperm",
     "rng",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "short",
+    "strided",
     "tensor",
     "train",
+    "uint8",
 ]
 
 

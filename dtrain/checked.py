@@ -173,7 +173,7 @@ def loss_of(returned: Any, rows: int | None, who: str) -> Loss:
     value, weight = (returned, rows) if is_mean else _pair(returned, who)
     if not isinstance(value, Tensor) or value.shape != ():
         is_tensor = isinstance(value, Tensor)
-        what = f"a tensor of shape {value.shape}" if is_tensor else type(value).__name__
+        what = f"a tensor of shape {tuple(value.shape)}" if is_tensor else type(value).__name__
         raise JobError(
             f"{who} must return a 0-dim tensor, which is a mean, or (sum, weight), not {what}"
         )

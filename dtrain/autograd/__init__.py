@@ -1,27 +1,47 @@
 """The engine: Tensor, the op table, and the one graph walk."""
 
-from dtrain.autograd.functions import tensor
+from dtrain.autograd import functions
+from dtrain.autograd.function import Function, once_differentiable
+from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from dtrain.autograd.graph import backward, grad
+from dtrain.autograd.modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    no_grad,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
 from dtrain.autograd.op import OPS, Op, fused, op
 from dtrain.autograd.tensor import Tensor
-from dtrain.autograd.value import Array, Value, enable_grad, is_grad_enabled, no_grad
+from dtrain.autograd.value import Array, Value
 
 __all__ = [
     "OPS",
     "Array",
+    "Function",
     "GradcheckError",
     "Op",
     "Tensor",
     "Value",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "functions",
     "fused",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "inference_mode",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "no_grad",
+    "once_differentiable",
     "op",
+    "set_detect_anomaly",
+    "set_grad_enabled",
     "tensor",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.functions import tensor
+from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.graph import grad
 from dtrain.autograd.tensor import Tensor
 from dtrain.autograd.value import Array

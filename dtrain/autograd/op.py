@@ -18,7 +18,11 @@ early as it can be. Rules are written with operators and ops, which take arrays 
 on arrays they run at NumPy's speed, on Tensors they are recorded, and that is `create_graph=True`.
 Rules need not care for broadcasting or dtype: the graph walk fits a gradient to its input.
 
-Where one hand-written backward for all inputs is faster, the op is `fused`: see there.
+What is kept must not be changed in place before backward: the user's arrays are guarded by their
+version counters, and a change is an error that names them.
+
+An op that is a `view` may return an array that shares its first input's memory, and is then told
+to in-place changes. Where one hand-written backward for all inputs is faster, the op is `fused`.
 """
 
 import inspect
@@ -27,13 +31,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd.value import MODE, Array, Node, Plan, Value, attach
+from dtrain.autograd.modes import MODE
+from dtrain.autograd.value import Array, Guard, Leaf, Node, Plan, Value, View, attach, memory
 
 Rule: TypeAlias = Callable[..., Any]
 Prepare: TypeAlias = Callable[[list[Any]], list[Any]]
 Backward: TypeAlias = Callable[[Any, Sequence[bool]], Sequence[Any]]
 
 OPS: dict[str, "Op"] = {}
+OUT = -1  # in a guard: the output, where inputs are numbered
 
 
 class Op:
@@ -42,8 +48,9 @@ class Op:
     Called with a Tensor among its inputs it returns a Tensor, and is recorded where one of them
     requires a gradient; called with arrays alone it returns an array.
 
-    Attributes: `name`; `family`, the file it is declared in; `inputs` and `options`, names;
-    `domain`, the range that samples of its inputs are drawn from (None: not elementwise).
+    Attributes: `name`; `label`, the name of its nodes, as PyTorch prints it; `family`, the file
+    it is declared in; `inputs` and `options`, names; `domain`, the range that samples of its inputs
+    are drawn from (None: not elementwise).
     """
 
     def __init__(
@@ -52,8 +59,11 @@ class Op:
         rules: dict[str, Rule],
         prepare: Prepare | None = None,
         domain: tuple[float, float] | None = None,
+        label: str | None = None,
+        view: bool = False,
     ) -> None:
         self.name = forward.__name__.rstrip("_")
+        self.label = f"{label or self.name.title().replace('_', '')}Backward0"
         self.__doc__ = forward.__doc__
         self.family = forward.__module__.rpartition(".")[2]
         self.domain = domain
@@ -63,6 +73,7 @@ class Op:
         # PyTorch does not warn of overflow or of a division by zero: it returns inf or nan.
         self._forward = np.errstate(all="ignore")(forward)
         self._prepare = prepare
+        self._is_view = view
         self._plans: dict[int, Plan] = {}
         if self.name in OPS:
             raise ValueError(f"there are two ops named {self.name}")
@@ -76,6 +87,8 @@ class Op:
         for index, value in enumerate(inputs):
             if isinstance(value, Value):
                 tensors = True
+                if value._view is not None:
+                    value.refresh()
                 if value._requires_grad:
                     mask |= 1 << index
                 value = value._array
@@ -92,8 +105,34 @@ class Op:
             plan = self._plans.get(mask) or self._make_plan(mask)
             node = Node(self, plan, inputs)
             node.saved = self._save(plan, out, arrays, options, extra)
+            if plan.guarded or plan.guards_out:
+                node.guards = _guards(plan, inputs, result)
             result._node, result._requires_grad = node, True
+        if self._is_view and memory(out) is memory(arrays[0]) and isinstance(inputs[0], Value):
+            result._version_ = inputs[0].version()
+            result._view = View(inputs[0], self, options)
         return result
+
+    def require_unchanged(self, node: Node) -> None:
+        """Raises RuntimeError, as PyTorch does, if a saved array was changed in place."""
+        for version, count, index in node.guards:
+            if version[0] != count:
+                raise RuntimeError(self._changed(node, version[0], count, index))
+
+    def _changed(self, node: Node, now: int, then: int, index: int) -> str:
+        edge = node if index == OUT else _edges(node).get(index)
+        made = (
+            ""
+            if edge is None or isinstance(edge, Leaf)
+            else f", which is output 0 of {edge.name()},"
+        )
+        what = "the result" if index == OUT else f"input {index}"
+        return (
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: {what} of {self.name}{made} is at version {now}; expected version {then} "
+            "instead. Hint: enable anomaly detection to find the operation that failed to compute "
+            "its gradient, with torch.autograd.set_detect_anomaly(True)."
+        )
 
     def pull(self, node: Node, g: Any) -> Sequence[Any]:
         """The gradients of the needed inputs of one recorded call, recorded if `g` is a Tensor."""
@@ -142,7 +181,15 @@ class Op:
         places = {0: 0} | {position: at for at, position in enumerate(kept, 1)}
         arguments = [tuple(places[position] for position in each) for each in wanted]
         frees = any(position <= len(arrays) for position in kept)
-        plan = Plan(needed, tuple(zip(rules, arguments, strict=True)), kept, frees)
+        guarded = tuple(position - 2 for position in kept if 2 <= position <= len(arrays))
+        plan = Plan(
+            needed,
+            tuple(zip(rules, arguments, strict=True)),
+            kept,
+            guarded,
+            guards_out=1 in kept,
+            frees=frees,
+        )
         self._plans[mask] = plan
         return plan
 
@@ -157,10 +204,17 @@ class Fused(Op):
     """An op whose forward returns `(out, backward)`, one backward for all inputs."""
 
     def __init__(
-        self, forward: Callable[..., Any], differentiable: Sequence[str], formula: Rule | None
+        self,
+        forward: Callable[..., Any],
+        differentiable: Sequence[str],
+        formula: Rule | None,
+        unsaved: Sequence[str] = (),
+        saves_out: bool = False,
+        label: str | None = None,
     ) -> None:
-        super().__init__(forward, {})
+        super().__init__(forward, {}, label=label)
         self.formula = formula
+        self.unsaved, self.saves_out = frozenset(unsaved), saves_out
         variadic = self.inputs[:1] == ("*",)
         self.differentiable = -1 if variadic else self._mask_of(differentiable)
 
@@ -189,7 +243,13 @@ class Fused(Op):
 
     def _make_plan(self, mask: int) -> Plan:
         needed = tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
-        plan = self._plans[mask] = Plan(needed, (), (), self.formula is not None)
+        guarded = tuple(
+            index
+            for index, name in enumerate(self.inputs)
+            if self.differentiable >> index & 1 and name not in {*self.unsaved, "*"}
+        )
+        frees = self.formula is not None
+        plan = self._plans[mask] = Plan(needed, (), (), guarded, self.saves_out, frees)
         return plan
 
 
@@ -197,16 +257,24 @@ def op(
     *,
     prepare: Prepare | None = None,
     domain: tuple[float, float] | None = None,
+    label: str | None = None,
+    view: bool = False,
     **rules: Rule,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an op: see the top of this file.
 
     `prepare` brings the input arrays into form (PyTorch's type promotion, say) before the forward.
     """
-    return lambda forward: Op(forward, rules, prepare, domain)
+    return lambda forward: Op(forward, rules, prepare, domain, label, view)
 
 
-def fused(*differentiable: str, formula: Rule | None) -> Callable[[Callable[..., Any]], Fused]:
+def fused(
+    *differentiable: str,
+    formula: Rule | None,
+    unsaved: Sequence[str] = (),
+    saves_out: bool = False,
+    label: str | None = None,
+) -> Callable[[Callable[..., Any]], Fused]:
     """Declare a fused op, whose forward returns `(out, backward)`.
 
     `backward(g, needs)` works on arrays and returns a gradient for each input, or None where
@@ -216,6 +284,20 @@ def fused(*differentiable: str, formula: Rule | None) -> Callable[[Callable[...,
     take any number of inputs (`*arrays`).
     """
     return lambda forward: Fused(forward, differentiable, formula)
+
+
+def _guards(plan: Plan, inputs: Sequence[Any], result: Value) -> list[Guard]:
+    """The versions of what is kept, as they are now."""
+    guards = []
+    for index in plan.guarded:
+        value = inputs[index] if index < len(inputs) else None
+        if isinstance(value, Value):
+            version = value.version()
+            guards.append((version, version[0], index))
+    if plan.guards_out:
+        version = result.version()
+        guards.append((version, version[0], OUT))
+    return guards
 
 
 def _edges(node: Node) -> dict[int, Node]:

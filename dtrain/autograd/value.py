@@ -1,22 +1,27 @@
 """An array and its place in a graph: the least that an op has to know about a Tensor.
 
 Ops and the graph walk import this file; `Tensor`, which adds PyTorch's methods, is built on top.
+
+A view shares memory with the value it was taken from, and remembers how it was taken. When memory
+changes in place, the change is counted in a version that all views of it share: what backward has
+saved is checked against it, and a view whose history has changed finds its new place in the graph.
 """
 
-import threading
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import ContextDecorator
 from itertools import count
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
+
+from dtrain.autograd.hooks import Hooks, RemovableHandle, add
+from dtrain.autograd.modes import MODE, stack
 
 if TYPE_CHECKING:
     from dtrain.autograd.op import Op
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Version: TypeAlias = list[int]  # [changes of the memory, changes of its history in the graph]
 
 sequence = count().__next__
 
@@ -24,7 +29,18 @@ sequence = count().__next__
 class Value:
     """An array, whether it requires a gradient, and where that gradient goes."""
 
-    __slots__ = ("__weakref__", "_array", "_grad_home", "_leaf", "_node", "_requires_grad", "grad")
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_grad",
+        "_grad_home",
+        "_hooks",
+        "_leaf",
+        "_node",
+        "_requires_grad",
+        "_version_",
+        "_view",
+    )
 
     result: ClassVar[type["Value"]]  # the class of what ops return: Tensor
 
@@ -34,7 +50,10 @@ class Value:
         self._node: Node | None = None
         self._leaf: weakref.ref[Leaf] | None = None
         self._grad_home: Array | None = None
-        self.grad: Any = None
+        self._grad: Any = None
+        self._view: View | None = None
+        self._version_: Version | None = None
+        self._hooks: Hooks | None = None
 
     def edge(self) -> "Node | None":
         """Where the gradient of this value goes: its node, its Leaf, or nowhere."""
@@ -52,8 +71,42 @@ class Value:
         assert edge is not None
         return edge, self._array.shape, self._array.dtype
 
+    def version(self) -> Version:
+        """The counter of in-place changes, shared by all views of this memory."""
+        if self._version_ is None:
+            self._version_ = [0, 0]
+        return self._version_
+
+    def _bump(self) -> None:
+        """Say that the memory was changed in place."""
+        self.version()[0] += 1
+
+    def refresh(self) -> None:
+        """Find a view's place in the graph again if the history of what it looks at has changed."""
+        view = self._view
+        if view is None or view.history == self.version()[1]:
+            return
+        view.history = self.version()[1]
+        view.of.refresh()
+        before, MODE.enabled = MODE.enabled, True
+        try:
+            again = view.op(view.of, **view.options)
+        finally:
+            MODE.enabled = before
+        self._node, self._requires_grad = again._node, again._requires_grad
+
 
 Value.result = Value
+
+
+class View:
+    """How a value was taken from another one, whose memory it shares."""
+
+    __slots__ = ("history", "of", "op", "options")
+
+    def __init__(self, of: Value, op: "Op", options: dict[str, Any]) -> None:
+        self.of, self.op, self.options = of, op, options
+        self.history = of.version()[1]
 
 
 class Plan(NamedTuple):
@@ -62,31 +115,83 @@ class Plan(NamedTuple):
     needed: tuple[int, ...]
     rules: tuple[tuple[Callable[..., Any], tuple[int, ...]], ...]  # indices in [g, *saved]
     kept: tuple[int, ...]  # indices in [g, out, *inputs, *shapes, *options]
+    guarded: tuple[int, ...]  # inputs that are kept and must not be changed in place
+    guards_out: bool  # the same for the output
     frees: bool  # whether any array is kept, so that backward frees something
 
 
-End: TypeAlias = tuple["Node", tuple[int, ...], np.dtype[Any]]
+End: TypeAlias = tuple["Node", Any, Any]
+Guard: TypeAlias = tuple[Version, int, int]  # version, its count when saved, which input (or -1)
 
 
 class Node:
     """One recorded call of an op.
 
-    `below` has an edge, a shape and a dtype for each input in `plan.needed`.
-
-    `saved` is what the rules asked for, and None once backward has freed it. `sequence` grows with
-    time, so a node is always younger than the nodes of its inputs.
+    below     an edge, a shape and a dtype for each input in `plan.needed`
+    saved     what the rules asked for; None once backward has freed it
+    guards    versions of the saved arrays that are the user's: backward checks them
+    extras    hooks and the like, which few nodes have
+    sequence  grows with time, so a node is always younger than the nodes of its inputs
     """
 
-    __slots__ = ("__weakref__", "below", "op", "plan", "saved", "sequence")
+    __slots__ = ("__weakref__", "below", "extras", "guards", "op", "plan", "saved", "sequence")
 
-    def __init__(self, op: "Op", plan: Plan, inputs: Sequence[Any]) -> None:
+    def __init__(self, op: Any, plan: Plan, inputs: Sequence[Any]) -> None:
         self.op, self.plan = op, plan
-        self.below = [inputs[index].end() for index in plan.needed]
+        self.below: list[End] = [inputs[index].end() for index in plan.needed]
         self.saved: Any = ()
+        self.guards: Sequence[Guard] = ()
+        self.extras: Extras | None = None
         self.sequence = sequence()
+        if MODE.anomaly:
+            self.extra().stack = stack()
+
+    def extra(self) -> "Extras":
+        """The extras, made when they are first asked for."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
+
+    def name(self) -> str:
+        """As PyTorch names it: MulBackward0."""
+        label: str = self.op.label
+        return label
+
+    @property
+    def next_functions(self) -> "tuple[tuple[Node, int], ...]":
+        """The nodes of the inputs that require a gradient."""
+        return tuple((edge, 0) for edge, _, _ in self.below)
+
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(grad_inputs, grad_outputs)` when backward has passed this node."""
+        return add(self.extra().after, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(grad_outputs)` when backward reaches this node."""
+        return add(self.extra().before, hook)
 
     def __repr__(self) -> str:
-        return f"<{self.op.name.title().replace('_', '')}Backward0>"
+        return f"<{self.name()}>"
+
+
+class Extras:
+    """What few nodes have.
+
+    hooks   of the tensor that the node made, called with its gradient
+    before  of the node, called with a tuple of its output's gradient
+    after   of the node, called with the gradients of its inputs and of its output
+    keeper  the tensor that wants its gradient kept (`retain_grad`)
+    stack   where the op was called, for anomaly detection
+    """
+
+    __slots__ = ("after", "before", "hooks", "keeper", "stack")
+
+    def __init__(self) -> None:
+        self.hooks: Hooks = {}
+        self.before: Hooks = {}
+        self.after: Hooks = {}
+        self.keeper: weakref.ref[Any] | None = None
+        self.stack = ""
 
 
 class Leaf(Node):
@@ -101,22 +206,29 @@ class Leaf(Node):
     def __init__(self, tensor: Value) -> None:
         self.tensor = tensor
         self.below = []
+        self.extras = None
         self.sequence = sequence()
 
-    def __repr__(self) -> str:
-        return "<AccumulateGrad>"
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    @property
+    def variable(self) -> Value:
+        """The tensor; PyTorch's name."""
+        return self.tensor
 
     def accumulate(self, gradient: Any) -> None:
         """Assign the first gradient, add later ones. Recorded gradients are never written into."""
         leaf = self.tensor
+        held = leaf._grad
         if isinstance(gradient, Value):
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
-        elif leaf.grad is None:
-            leaf.grad = Value.result(_settle(gradient, leaf._grad_home))
-        elif leaf.grad._requires_grad:
-            leaf.grad = leaf.grad + gradient
+            leaf._grad = gradient if held is None else held + gradient
+        elif held is None:
+            leaf._grad = Value.result(_settle(gradient, leaf._grad_home))
+        elif held._requires_grad:
+            leaf._grad = held + gradient
         else:
-            leaf.grad._array += gradient
+            held._array += gradient
 
 
 def _settle(gradient: Any, home: Array | None) -> Array:
@@ -138,57 +250,6 @@ def attach(array: Any, edge: Node | None) -> Any:
     return value
 
 
-class _Mode(threading.local):
-    enabled = True
-
-
-MODE = _Mode()  # one for each thread, as in PyTorch
-
-
-def is_grad_enabled() -> bool:
-    """Whether ops are recorded in this thread."""
-    return MODE.enabled
-
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class _GradMode(ContextDecorator):
-    enabled: ClassVar[bool]
-
-    @overload
-    def __new__(cls) -> Self: ...
-    @overload
-    def __new__(cls, function: Decorated) -> Decorated: ...  # type: ignore[misc]
-    def __new__(cls, function: Any = None) -> Any:
-        """`@no_grad` without parentheses decorates at once."""
-        made = super().__new__(cls)
-        return made if function is None else made(function)
-
-    def __enter__(self) -> Self:
-        self._before, MODE.enabled = MODE.enabled, self.enabled
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        MODE.enabled = self._before
-
-    def _recreate_cm(self) -> Self:
-        made: Self = type(self)()  # a decorated function may call itself
-        return made
-
-
-class no_grad(_GradMode):
-    """Context manager and decorator: ops inside are not recorded."""
-
-    enabled = False
-
-
-class enable_grad(_GradMode):
-    """Context manager and decorator: ops inside are recorded, also within `no_grad`."""
-
-    enabled = True
+def memory(array: Array) -> Any:
+    """The array that owns an array's memory, or the outermost one above memory that is not ours."""
+    return array.base if isinstance(array.base, np.ndarray) else array

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import OPS, Op, Tensor, grad, gradcheck, gradgradcheck, tensor
+from dtrain.autograd import OPS, Op, Tensor, enable_grad, grad, gradcheck, gradgradcheck, tensor
 from dtrain.autograd.op import Fused
-from dtrain.autograd.value import enable_grad
 from tests.autograd.samples import SAMPLES, Sample, cases
 
 CASES = cases()

@@ -37,13 +37,6 @@ def test_the_pieces_of_pytorchs_quickstart() -> None:
     assert list(range(tensor(2))) == [0, 1]
 
 
-def test_printing() -> None:
-    assert repr(tensor([1.0, 2.5])) == "tensor([1. , 2.5])"
-    assert repr(tensor(1.0, requires_grad=True)) == "tensor(1., requires_grad=True)"
-    assert repr(tensor(1.0, requires_grad=True) * 2) == "tensor(2., grad_fn=<MulBackward0>)"
-    assert repr(tensor([1.0], dtype=np.float64)) == "tensor([1.], dtype=float64)"
-
-
 def test_a_view_of_what_cannot_be_viewed_says_to_reshape() -> None:
     with pytest.raises(RuntimeError, match="reshape"):
         ones(2, 3).T.view(6)
@@ -52,7 +45,7 @@ def test_a_view_of_what_cannot_be_viewed_says_to_reshape() -> None:
 def test_there_is_no_other_device() -> None:
     x = ones(1)
     assert x.to("cpu") is x
-    with pytest.raises(RuntimeError, match="no device 'cuda'"):
+    with pytest.raises(AssertionError, match="not compiled with CUDA"):
         x.to("cuda")
 
 

@@ -125,7 +125,7 @@ def test_floats_of_a_batch_come_in_the_jobs_dtype() -> None:
     seen = []
 
     def loss(self: Job, model: Module, batch: Any) -> Any:
-        seen.append([str(tensor.dtype) for tensor in batch])
+        seen.append([tensor.dtype.name for tensor in batch])
         return F.cross_entropy(model(batch[0]), batch[1])
 
     with_loss(loss, dtype="float32").train(0, 0)

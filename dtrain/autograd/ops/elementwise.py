@@ -45,6 +45,28 @@ def div(a: Array, b: Array) -> Array:
     return a / b
 
 
+@op(
+    prepare=common,
+    domain=POSITIVE,
+    a=lambda g: g * 0.0,
+    b=lambda g: g * 0.0,
+)
+def floor_divide(a: Array, b: Array) -> Array:
+    """a / b, rounded down."""
+    return np.floor_divide(a, b)
+
+
+@op(
+    prepare=common,
+    domain=POSITIVE,
+    a=lambda g: g,
+    b=lambda g, a, b: -g * floor_divide(a, b),
+)
+def remainder(a: Array, b: Array) -> Array:
+    """a - b * floor(a / b), with the sign of b."""
+    return np.remainder(a, b)
+
+
 def _pow_base(g: Any, a: Any, b: Any) -> Any:
     if isinstance(b, int | float):
         return g * (b * a ** (b - 1)) if b != 0 else g * 0.0

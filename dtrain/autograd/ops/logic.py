@@ -59,6 +59,24 @@ def bitwise_or(a: Array, b: Array) -> Any:
     return np.bitwise_or(a, b)
 
 
+@op(prepare=common)
+def bitwise_xor(a: Array, b: Array) -> Any:
+    """a ^ b, for bools and integers."""
+    return np.bitwise_xor(a, b)
+
+
+@op(prepare=common)
+def bitwise_left_shift(a: Array, b: Array) -> Any:
+    """a << b, for integers."""
+    return np.left_shift(a, b)
+
+
+@op(prepare=common)
+def bitwise_right_shift(a: Array, b: Array) -> Any:
+    """a >> b, for integers."""
+    return np.right_shift(a, b)
+
+
 @op()
 def bitwise_not(a: Array) -> Any:
     """~a, for bools and integers."""

@@ -66,7 +66,7 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Any:
     return x.sum(axis=axes, keepdims=True) if axes else x
 
 
-@op(x=lambda g, x_shape: sum_to(g, shape=x_shape))
+@op(view=True, x=lambda g, x_shape: sum_to(g, shape=x_shape))
 def expand(x: Array, *, shape: tuple[int, ...]) -> Array:
     """x broadcast to a shape; a view. The adjoint of `sum_to`."""
     return np.broadcast_to(x, shape)

@@ -11,19 +11,19 @@ from dtrain.autograd.op import fused, op
 from dtrain.autograd.value import Array
 
 
-@op(x=lambda g, x_shape: reshape(g, shape=x_shape))
+@op(view=True, label="View", x=lambda g, x_shape: reshape(g, shape=x_shape))
 def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     """The same elements in C order in another shape."""
     return x.reshape(shape)
 
 
-@op(x=lambda g, axes: permute(g, axes=tuple(int(axis) for axis in np.argsort(axes))))
+@op(view=True, x=lambda g, axes: permute(g, axes=tuple(int(axis) for axis in np.argsort(axes))))
 def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
     """Axis i of the result is axis axes[i] of x."""
     return x.transpose(axes)
 
 
-@op(x=lambda g: g)
+@op(label="ToCopy", x=lambda g: g)
 def cast(x: Array, *, dtype: Any) -> Array:
     """x in another dtype, always a copy."""
     return x.astype(dtype)
@@ -41,7 +41,7 @@ def clone(x: Array) -> Array:
     return np.array(x, order="C")
 
 
-@op(x=lambda g, x_shape, key: scatter(g, shape=x_shape, key=key))
+@op(view=True, x=lambda g, x_shape, key: scatter(g, shape=x_shape, key=key))
 def index(x: Array, *, key: Any) -> Any:
     """x[key], for any key that NumPy takes."""
     return x[key]
@@ -98,3 +98,20 @@ def cat(*arrays: Array, dim: int = 0) -> tuple[Array, Any]:
         ]
 
     return np.concatenate(arrays, axis=dim), backward
+
+
+@op(
+    x=lambda g, key: replace(g, 0.0, key=key),
+    value=lambda g, key: index(g, key=key),
+)
+def replace(x: Array, value: Array, *, key: Any) -> Array:
+    """A copy of x with `value` at [key]. An element that is picked twice gets the last one."""
+    out = np.array(x, order="C")
+    out[key] = value
+    return out
+
+
+@op(label="CopyBackwards", x=lambda g: g * 0.0, value=lambda g: g)
+def overwrite(x: Array, value: Array) -> Array:
+    """The second of two arrays of one shape: the first one was written over."""
+    return np.array(value, dtype=x.dtype)

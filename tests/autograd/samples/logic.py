@@ -10,6 +10,9 @@ SAMPLES = {
         name: [Sample((PAIRS > 0, np.array([True, False])))]
         for name in ("bitwise_and", "bitwise_or")
     },
+    "bitwise_xor": [Sample((PAIRS, np.array([3, 1])))],
+    "bitwise_left_shift": [Sample((PAIRS, np.array([3, 1])))],
+    "bitwise_right_shift": [Sample((PAIRS, np.array([3, 1])))],
     "bitwise_not": [Sample((PAIRS > 0,))],
     "where": [Sample((PAIRS > 0, draw(2, 2), draw(2))), Sample((PAIRS > 0, draw(2, 1), 0.5))],
 }

@@ -20,6 +20,11 @@ SAMPLES = {
         Sample((draw(2, 3),), {"shape": (4, 3), "key": slice(1, 3)}),
         Sample((draw(3, 2),), {"shape": (4, 2), "key": np.array([0, 3, 0])}),
     ],
+    "replace": [
+        Sample((draw(4, 3), draw(2, 3)), {"key": np.array([0, 3])}),
+        Sample((draw(4), draw(2)), {"key": np.array([True, False, False, True])}),
+    ],
+    "overwrite": [Sample((draw(2, 3), draw(2, 3)))],
     "take_along": [Sample((draw(2, 3),), {"indices": PAIRS, "axis": 1})],
     "put_along": [Sample((draw(2, 2),), {"indices": PAIRS, "size": 3, "axis": 1})],
     "cat": [

@@ -80,7 +80,7 @@ def both(array: Any, dtype: Any = np.float64) -> tuple[Any, Any]:
 
 def assert_same(ours: Any, theirs: Any, tolerance: float | None = None) -> None:
     assert tuple(ours.shape) == tuple(theirs.shape)
-    assert str(ours.dtype) == str(theirs.dtype).removeprefix("torch.")
+    assert str(ours.dtype) == str(theirs.dtype)
     if tolerance is None:
         tolerance = 1e-12 if ours.dtype == np.float64 else 2e-6
     np.testing.assert_allclose(

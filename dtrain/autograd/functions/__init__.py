@@ -1,0 +1,16 @@
+"""PyTorch's functions and methods of tensors, one family a file. Importing this package declares
+them all and attaches the methods and operators to Tensor."""
+
+from dtrain.autograd.functions.casting import *  # noqa: F403
+from dtrain.autograd.functions.comparison import *  # noqa: F403
+from dtrain.autograd.functions.creation import *  # noqa: F403
+from dtrain.autograd.functions.indexing import *  # noqa: F403
+from dtrain.autograd.functions.joining import *  # noqa: F403
+from dtrain.autograd.functions.linalg import *  # noqa: F403
+from dtrain.autograd.functions.pointwise import *  # noqa: F403
+from dtrain.autograd.functions.reduction import *  # noqa: F403
+from dtrain.autograd.functions.shape import *  # noqa: F403
+from dtrain.autograd.functions.softmax import *  # noqa: F403
+from dtrain.autograd.operators import attach
+
+attach()

@@ -1,0 +1,275 @@
+"""Functions that make tensors."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dtrain.autograd.dtypes import default_dtype
+from dtrain.autograd.functions.arguments import dtype_of, require_plain, sizes
+from dtrain.autograd.functions.registry import public
+from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.value import Array
+
+__all__ = [
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
+    "linspace", "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+@public(method=False)
+def tensor(
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
+
+    Python floats give the default dtype, integers int64, bools bool; arrays keep their dtype.
+    Raises ValueError for rows of different lengths, TypeError for what is no number.
+    """
+    require_plain(device)
+    source = data._array if isinstance(data, Tensor) else data
+    array = _array(source, None if dtype is None else dtype_of(dtype, None))
+    return Tensor(array).requires_grad_(requires_grad)
+
+
+def _array(source: Any, dtype: Any) -> Array:
+    """A copy in C order, of PyTorch's dtype unless one is given."""
+    if not isinstance(source, np.ndarray | np.generic):
+        source = _numbers(source)
+        if dtype is None:
+            dtype = _natural_dtype(source)
+    if isinstance(source, np.ndarray | np.generic):
+        dtype_of(source.dtype, None)  # complex numbers, texts: no tensors of these
+    try:
+        return np.array(source, dtype=dtype, order="C")
+    except OverflowError as error:
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow") from error
+
+
+def _numbers(source: Any) -> Any:
+    """Nested sequences with the Tensors in them as arrays."""
+    if isinstance(source, Tensor):
+        return source._array
+    if isinstance(source, list | tuple) and any(
+        isinstance(each, Tensor | list | tuple) for each in source
+    ):
+        return [_numbers(each) for each in source]
+    return source
+
+
+def _natural_dtype(source: Any) -> Any:
+    """The default dtype for Python floats; NumPy's own choice where that is PyTorch's too."""
+    try:
+        dtype = np.asarray(source).dtype
+    except ValueError as error:
+        raise ValueError(f"expected sequences of equal lengths ({error})") from None
+    if dtype.kind in "OUSMmV":
+        raise TypeError(f"not a tensor of numbers: {(dtype.kind == 'O' and type(source)) or dtype}")
+    while isinstance(source, Sequence) and len(source):
+        source = source[0]
+    is_array = isinstance(source, np.ndarray | np.generic)
+    if dtype.kind == "f" and (not is_array or isinstance(source, float)):
+        return default_dtype() if not is_array else dtype
+    return dtype_of(dtype, None)
+
+
+@public(method=False)
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """As `tensor`, but without a copy where none is needed."""
+    require_plain(device)
+    wanted = None if dtype is None else dtype_of(dtype, None)
+    if isinstance(data, Tensor):
+        return data if wanted is None else data.to(wanted)
+    if isinstance(data, np.ndarray):
+        return from_numpy(data if wanted is None else data.astype(wanted, copy=False))
+    return tensor(data, dtype=wanted)
+
+
+@public(method=False)
+def from_numpy(array: Array) -> Tensor:
+    """A tensor over an array's own memory."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    dtype_of(array.dtype, None)
+    return Tensor(array)
+
+
+@public(method=False)
+def scalar_tensor(value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """A tensor without dimensions."""
+    return full((), value, dtype=dtype_of(dtype, default_dtype()), **options)
+
+
+def _filled(size: Sequence[int], value: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    if any(each < 0 for each in size):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(size)}")
+    return Tensor(np.full(size, value, dtype)).requires_grad_(requires_grad)
+
+
+@public(method=False)
+def zeros(
+    *size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False, **given: Any,
+) -> Tensor:  # fmt: skip
+    """Zeros of a shape, of the default dtype unless told otherwise."""
+    require_plain(device, layout)
+    return _filled(_size(size, given), 0, dtype_of(dtype, default_dtype()), requires_grad)
+
+
+@public(method=False)
+def ones(
+    *size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False, **given: Any,
+) -> Tensor:  # fmt: skip
+    """Ones of a shape, of the default dtype unless told otherwise."""
+    require_plain(device, layout)
+    return _filled(_size(size, given), 1, dtype_of(dtype, default_dtype()), requires_grad)
+
+
+@public(method=False)
+def empty(*size: Any, memory_format: Any = None, **options: Any) -> Tensor:
+    """Zeros: memory with arbitrary contents would make results differ between runs."""
+    return zeros(*size, **options)
+
+
+def _size(size: Sequence[Any], given: dict[str, Any]) -> tuple[int, ...]:
+    """zeros(2, 3), zeros((2, 3)) and zeros(size=(2, 3))."""
+    named = given.pop("size", None)
+    if given:
+        raise TypeError(f"got an unexpected keyword argument {next(iter(given))!r}")
+    return sizes(size if named is None else (named,))
+
+
+@public(method=False)
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """One value all over a shape; the dtype is the value's own unless given."""
+    require_plain(device, layout)
+    value = fill_value._array if isinstance(fill_value, Tensor) else fill_value
+    natural = _natural_dtype(value) if dtype is None else None
+    return _filled(sizes((size,)), value, dtype_of(dtype, natural), requires_grad)
+
+
+@public(method=False)
+def zeros_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
+    """Zeros of the shape and dtype of a tensor."""
+    return full_like(input, 0, dtype=dtype, **options)
+
+
+@public(method=False)
+def ones_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
+    """Ones of the shape and dtype of a tensor."""
+    return full_like(input, 1, dtype=dtype, **options)
+
+
+@public(method=False)
+def empty_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
+    """Zeros of the shape and dtype of a tensor: see `empty`."""
+    return full_like(input, 0, dtype=dtype, **options)
+
+
+@public(method=False)
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, memory_format: Any = None, **options: Any
+) -> Tensor:
+    """One value all over the shape of a tensor, in its dtype."""
+    return full(
+        input._array.shape, fill_value, dtype=dtype_of(dtype, input._array.dtype), **options
+    )
+
+
+@public(function=False)
+def new_zeros(input: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """Zeros of a shape, in the dtype of a tensor."""
+    return zeros(*size, dtype=dtype_of(dtype, input._array.dtype), **options)
+
+
+@public(function=False)
+def new_ones(input: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """Ones of a shape, in the dtype of a tensor."""
+    return ones(*size, dtype=dtype_of(dtype, input._array.dtype), **options)
+
+
+@public(function=False)
+def new_empty(input: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """Zeros of a shape, in the dtype of a tensor: see `empty`."""
+    return zeros(*size, dtype=dtype_of(dtype, input._array.dtype), **options)
+
+
+@public(function=False)
+def new_full(
+    input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """One value all over a shape, in the dtype of a tensor."""
+    return full(size, fill_value, dtype=dtype_of(dtype, input._array.dtype), **options)
+
+
+@public(function=False)
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """A tensor with a copy of `data`, in the dtype of a tensor."""
+    return tensor(data, dtype=dtype_of(dtype, input._array.dtype), **options)
+
+
+@public(method=False)
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
+    layout: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """start, start + step, ... below end; int64 if all three are, else the default dtype."""
+    require_plain(device, layout)
+    if end is None:
+        start, end = 0, start
+    start, end, step = (
+        each.item() if isinstance(each, Tensor) else each for each in (start, end, step)
+    )
+    whole = all(isinstance(number, int) for number in (start, end, step))
+    kind = dtype_of(dtype, np.dtype(np.int64) if whole else default_dtype())
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    count = math.ceil((end - start) / step)
+    array = (start + step * np.arange(count)).astype(kind)
+    return Tensor(array).requires_grad_(requires_grad)
+
+
+@public(method=False)
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
+    layout: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` values from start to end, both included, counted from the nearer end."""
+    require_plain(device, layout)
+    kind = dtype_of(dtype, default_dtype())
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    low, high = (each.item() if isinstance(each, Tensor) else each for each in (start, end))
+    if steps == 1:
+        return full((1,), low, dtype=kind, requires_grad=requires_grad)
+    real = kind if kind.kind == "f" else np.dtype(np.float64)
+    low, high = real.type(low), real.type(high)
+    step = (high - low) / real.type(max(steps - 1, 1))
+    at = np.arange(steps)
+    values = np.where(
+        at < steps // 2, low + step * at.astype(real), high - step * (steps - 1 - at).astype(real)
+    )
+    return Tensor(values.astype(kind)).requires_grad_(requires_grad)
+
+
+@public(method=False)
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, layout: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Ones on the diagonal of an n by m matrix of zeros."""
+    require_plain(device, layout)
+    array = np.eye(n, m, dtype=dtype_of(dtype, default_dtype()))
+    return Tensor(array).requires_grad_(requires_grad)

@@ -1,0 +1,51 @@
+"""Which functions are part of PyTorch's surface, and as what: `torch.f`, `Tensor.f`, `Tensor.f_`.
+
+    @public(in_place=True)
+    def clamp(input, min=None, max=None): ...
+
+makes `dtrain.clamp`, `Tensor.clamp` and `Tensor.clamp_`. The name must be in the file's `__all__`
+too, which is how it gets into `dtrain`; a test compares the two.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from dtrain.autograd.inplace import in_place as changing
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+METHODS: dict[str, Any] = {}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def public(
+    *, function: bool = True, method: bool = True, in_place: bool = False, name: str | None = None
+) -> Callable[[F], F]:
+    """Declare a function of PyTorch's surface. `in_place` adds the method `name_`."""
+
+    def declare(declared: F) -> F:
+        known = name or declared.__name__
+        if function:
+            _add(FUNCTIONS, known, declared)
+        if method:
+            _add(METHODS, known, declared)
+        if in_place:
+            _add(METHODS, f"{known}_", changing(declared))
+        return declared
+
+    return declare
+
+
+def _add(table: dict[str, Any], name: str, declared: Any) -> None:
+    if name in table:
+        raise ValueError(f"there are two functions named {name}")
+    table[name] = declared
+
+
+def alias(name: str, of: str) -> None:
+    """Another name for a function and its method forms."""
+    if of in FUNCTIONS:
+        _add(FUNCTIONS, name, FUNCTIONS[of])
+    for end in ("", "_"):
+        if of + end in METHODS:
+            _add(METHODS, name + end, METHODS[of + end])

@@ -1,0 +1,30 @@
+# mypy: disable-error-code="no-any-return"
+"""Softmax and its logarithm."""
+
+from typing import Any
+
+from dtrain.autograd.functions.arguments import dim_of
+from dtrain.autograd.functions.registry import public
+from dtrain.autograd.ops import loss
+from dtrain.autograd.tensor import Tensor
+
+__all__ = ["log_softmax", "softmax"]
+
+
+@public()
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """e ** x / sum e ** x along a dimension."""
+    input = input if dtype is None else input.to(dtype)
+    return loss.softmax(input, axis=dim_of(dim, input.ndim)) if input.ndim else _one(input, 1.0)
+
+
+@public()
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Logarithm of the softmax along a dimension."""
+    input = input if dtype is None else input.to(dtype)
+    return loss.log_softmax(input, axis=dim_of(dim, input.ndim)) if input.ndim else _one(input, 0.0)
+
+
+def _one(input: Tensor, value: float) -> Tensor:
+    """The softmax of a scalar is a constant."""
+    return input * 0.0 + value

@@ -1,0 +1,12 @@
+"""A view written into what it is a view of."""
+
+from dtrain.autograd import Tensor
+from dtrain.autograd.inplace import Path
+from tests.autograd.samples.draws import Sample, draw
+
+CORNER = Path(Tensor(draw(2, 3))[1:, :2])
+
+SAMPLES = {
+    "put": [Sample((draw(2, 3), draw(1, 2)), {"at": CORNER})],
+    "cut": [Sample((draw(2, 3),), {"at": CORNER})],
+}
