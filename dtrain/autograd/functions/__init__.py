@@ -4,6 +4,7 @@ them all and attaches the methods and operators to Tensor."""
 from dtrain.autograd.functions.casting import *  # noqa: F403
 from dtrain.autograd.functions.comparison import *  # noqa: F403
 from dtrain.autograd.functions.creation import *  # noqa: F403
+from dtrain.autograd.functions.einsum import *  # noqa: F403
 from dtrain.autograd.functions.indexing import *  # noqa: F403
 from dtrain.autograd.functions.joining import *  # noqa: F403
 from dtrain.autograd.functions.linalg import *  # noqa: F403
@@ -11,6 +12,7 @@ from dtrain.autograd.functions.pointwise import *  # noqa: F403
 from dtrain.autograd.functions.reduction import *  # noqa: F403
 from dtrain.autograd.functions.shape import *  # noqa: F403
 from dtrain.autograd.functions.softmax import *  # noqa: F403
+from dtrain.autograd.functions.sorting import *  # noqa: F403
 from dtrain.autograd.operators import attach
 
 attach()

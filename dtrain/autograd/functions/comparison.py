@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.functions.registry import public
+from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.ops import logic
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
     "allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "eq", "equal", "ge", "gt", "le", "lt", "ne", "where",
+    "bitwise_right_shift", "bitwise_xor", "eq", "equal", "ge", "greater", "greater_equal", "gt",
+    "isclose", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "ne", "not_equal", "where",
 ]  # fmt: skip
 
 
@@ -38,9 +40,52 @@ def bitwise_not(input: Tensor) -> Tensor:
 
 
 @public()
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """`input` where the condition holds, `other` elsewhere."""
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, `other` elsewhere; the indices of True without these."""
+    if input is None and other is None:
+        return tuple(Tensor(indices) for indices in np.nonzero(condition._array))
+    if condition._array.dtype != bool:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{condition.dtype}"
+        )
     return logic.where(condition, input, other)
+
+
+def _truth(value: Any) -> Any:
+    return value if value._array.dtype == bool else value != 0
+
+
+@public(in_place=True)
+def logical_not(input: Tensor) -> Tensor:
+    """Whether it is zero."""
+    return logic.eq(input, 0)
+
+
+@public(in_place=True)
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
+    """Whether both are nonzero."""
+    return logic.bitwise_and(_truth(input), _truth(other))
+
+
+@public(in_place=True)
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
+    """Whether one is nonzero."""
+    return logic.bitwise_or(_truth(input), _truth(other))
+
+
+@public(in_place=True)
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
+    """Whether just one is nonzero."""
+    return logic.bitwise_xor(_truth(input), _truth(other))
+
+
+@public()
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Whether |input - other| <= atol + rtol * |other|, element by element."""
+    return Tensor(np.isclose(input._array, other._array, rtol, atol, equal_nan))
 
 
 @public()
@@ -57,3 +102,10 @@ def allclose(
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
     return bool(np.allclose(input._array, other._array, rtol, atol, equal_nan))
+
+
+for _name, _of in {
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne",
+}.items():  # fmt: skip
+    alias(_name, _of)
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

@@ -7,6 +7,8 @@ makes `dtrain.clamp`, `Tensor.clamp` and `Tensor.clamp_`. The name must be in th
 too, which is how it gets into `dtrain`; a test compares the two.
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,6 +27,7 @@ def public(
 
     def declare(declared: F) -> F:
         known = name or declared.__name__
+        declared = _with_axis(declared)
         if function:
             _add(FUNCTIONS, known, declared)
         if method:
@@ -34,6 +37,23 @@ def public(
         return declared
 
     return declare
+
+
+def _with_axis(declared: F) -> F:
+    """NumPy's names of two arguments, which PyTorch takes too: `axis` for dim, `keepdims`."""
+    if not inspect.isfunction(declared) or "dim" not in inspect.signature(declared).parameters:
+        return declared
+
+    @functools.wraps(declared)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {_NUMPY.get(key, key): value for key, value in kwargs.items()}
+        return declared(*args, **kwargs)
+
+    return either  # type: ignore[return-value]  # of the same signature
+
+
+_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def _add(table: dict[str, Any], name: str, declared: Any) -> None:

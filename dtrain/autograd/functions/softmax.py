@@ -15,16 +15,11 @@ __all__ = ["log_softmax", "softmax"]
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """e ** x / sum e ** x along a dimension."""
     input = input if dtype is None else input.to(dtype)
-    return loss.softmax(input, axis=dim_of(dim, input.ndim)) if input.ndim else _one(input, 1.0)
+    return loss.softmax(input, axis=dim_of(dim, input.ndim))
 
 
 @public()
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Logarithm of the softmax along a dimension."""
     input = input if dtype is None else input.to(dtype)
-    return loss.log_softmax(input, axis=dim_of(dim, input.ndim)) if input.ndim else _one(input, 0.0)
-
-
-def _one(input: Tensor, value: float) -> Tensor:
-    """The softmax of a scalar is a constant."""
-    return input * 0.0 + value
+    return loss.log_softmax(input, axis=dim_of(dim, input.ndim))

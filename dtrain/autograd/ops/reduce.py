@@ -61,7 +61,7 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Any:
     """Sum over the axes along which `shape` was broadcast to the shape of x."""
     lead = x.ndim - len(shape)
     if lead:
-        x = x.reshape(-1, *x.shape[lead:]).sum(axis=0)
+        x = x.reshape(int(np.prod(x.shape[:lead])), *x.shape[lead:]).sum(axis=0)
     axes = tuple(a for a, size in enumerate(shape) if size == 1 and x.shape[a] != 1)
     return x.sum(axis=axes, keepdims=True) if axes else x
 

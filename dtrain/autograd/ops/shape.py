@@ -115,3 +115,29 @@ def replace(x: Array, value: Array, *, key: Any) -> Array:
 def overwrite(x: Array, value: Array) -> Array:
     """The second of two arrays of one shape: the first one was written over."""
     return np.array(value, dtype=x.dtype)
+
+
+@op(
+    view=True,
+    x=lambda g, x_shape, offset, first, second: embed_diagonal(
+        g, shape=x_shape, offset=offset, first=first, second=second
+    ),
+)
+def diagonal(x: Array, *, offset: int, first: int, second: int) -> Array:
+    """The diagonal of two axes, as the last axis; a view."""
+    out = np.diagonal(x, offset, first, second)
+    return np.lib.stride_tricks.as_strided(out, out.shape, out.strides, writeable=x.flags.writeable)
+
+
+@op(
+    x=lambda g, offset, first, second: diagonal(g, offset=offset, first=first, second=second),
+)
+def embed_diagonal(
+    x: Array, *, shape: tuple[int, ...], offset: int, first: int, second: int
+) -> Array:
+    """Zeros of a shape with x on the diagonal of two axes: the adjoint of `diagonal`."""
+    out = np.zeros(shape, x.dtype)
+    where = np.diagonal(out, offset, first, second)
+    where.flags.writeable = True
+    where[...] = x
+    return out

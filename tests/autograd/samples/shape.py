@@ -25,6 +25,10 @@ SAMPLES = {
         Sample((draw(4), draw(2)), {"key": np.array([True, False, False, True])}),
     ],
     "overwrite": [Sample((draw(2, 3), draw(2, 3)))],
+    "diagonal": [Sample((draw(2, 3, 2),), {"offset": 1, "first": 0, "second": 1})],
+    "embed_diagonal": [
+        Sample((draw(2, 2),), {"shape": (3, 2, 3), "offset": 1, "first": 0, "second": 2})
+    ],
     "take_along": [Sample((draw(2, 3),), {"indices": PAIRS, "axis": 1})],
     "put_along": [Sample((draw(2, 2),), {"indices": PAIRS, "size": 3, "axis": 1})],
     "cat": [

@@ -1,0 +1,17 @@
+"""Functions with jumps: limits, and tests for inf and nan."""
+
+import numpy as np
+
+from tests.autograd.samples.draws import Sample, draw
+
+ODD = np.array([0.5, np.inf, -np.inf, np.nan, -0.0])
+
+SAMPLES = {
+    **{name: [Sample((ODD,))] for name in ("isfinite", "isinf", "isnan", "signbit")},
+    "clamp": [
+        Sample((draw(2, 3),), {"low": -0.7}),
+        Sample((draw(2, 3),), {"high": 0.7}),
+        Sample((draw(2, 3),), {"low": -0.5, "high": 0.5}),
+    ],
+    "round": [Sample((draw(4),), {"decimals": 1})],
+}

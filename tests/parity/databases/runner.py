@@ -1,0 +1,170 @@
+"""One sample of PyTorch's operator database on both engines: outputs, dtypes, gradients, errors."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import dtrain
+from dtrain.autograd import Tensor
+from dtrain.autograd.dtypes import of
+
+TOLERANCE = {
+    np.dtype(np.float32): (2e-4, 2e-5),
+    np.dtype(np.float64): (1e-7, 1e-9),
+}
+
+
+class Skip(Exception):
+    """The sample asks for what dtrain says it has not."""
+
+
+def ours(theirs: Any, torch: Any) -> Any:
+    """An argument of PyTorch's as dtrain's: tensors with memory of their own."""
+    if isinstance(theirs, torch.Tensor):
+        return tensor(theirs)
+    if isinstance(theirs, torch.dtype):
+        try:
+            return of(str(theirs).removeprefix("torch."))
+        except TypeError as error:
+            raise Skip(str(error)) from None
+    if isinstance(theirs, torch.Size):
+        return tuple(theirs)
+    if isinstance(theirs, torch.device):
+        return dtrain.device(theirs.type)
+    if isinstance(theirs, torch.memory_format | torch.layout | torch.Generator):
+        raise Skip(f"no {type(theirs).__name__}")
+    if isinstance(theirs, complex):
+        raise Skip("no complex numbers")
+    if isinstance(theirs, Mapping):
+        return {name: ours(each, torch) for name, each in theirs.items()}
+    if type(theirs) in (list, tuple):
+        return type(theirs)(ours(each, torch) for each in theirs)
+    return theirs
+
+
+def tensor(theirs: Any) -> Tensor:
+    """A tensor with the same elements and strides, and memory of its own."""
+    if theirs.dtype.is_complex or "bfloat" in str(theirs.dtype):
+        raise Skip(f"no {theirs.dtype}")
+    array = theirs.detach().numpy()
+    owned = np.copy(array, order="K") if array.flags.c_contiguous else strided_copy(array)
+    out = Tensor(owned)
+    return out.requires_grad_() if theirs.requires_grad else out
+
+
+def strided_copy(array: Any) -> Any:
+    """A copy with gaps between the elements, as a non-contiguous tensor has them."""
+    wide = np.zeros([2 * size for size in array.shape], array.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+def find(name: str, library: Any) -> Any:
+    """The function of a dotted name, or None."""
+    for part in name.split("."):
+        library = getattr(library, part, None)
+        if library is None:
+            return None
+    return library
+
+
+def flat(value: Any) -> Iterator[Any]:
+    """Tensors and numbers of nested results, in order."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from flat(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from flat(each)
+    else:
+        yield value
+
+
+# Entries of the database whose function is not the one they are named after.
+ADAPTED: dict[str, Any] = {
+    "einsum": lambda einsum: lambda tensors, equation: einsum(equation, *tensors),
+    "where": lambda where: lambda input, condition, other: where(condition, input, other),
+}
+
+
+def entry(name: str) -> Any:
+    """dtrain's function for an entry of the database: a function, a method or a property."""
+    found = find(name, dtrain)
+    if found is None or not callable(found) or isinstance(found, dtrain.dtype):
+        found = getattr(Tensor, name, None) if "." not in name else None
+    if isinstance(found, property):
+        return found.fget
+    return ADAPTED.get(name, lambda each: each)(found)
+
+
+class Call(NamedTuple):
+    """The arguments of one call."""
+
+    input: Any
+    args: Any
+    kwargs: Any
+
+    def tensors(self, kind: type) -> list[Any]:
+        """Those that require a gradient."""
+        found = [each for each in flat(list(self)) if isinstance(each, kind)]
+        return [each for each in found if each.requires_grad]
+
+
+def compare(function: Any, reference: Any, call: Call, torch: Any, gradients: bool = True) -> None:
+    """Raises AssertionError where dtrain's function and PyTorch's differ on a sample."""
+    mine = Call(*(ours(each, torch) for each in call))
+    expected = reference(call.input, *call.args, **call.kwargs)
+    got = function(mine.input, *mine.args, **mine.kwargs)
+    pairs = list(zip(list(flat(got)), list(flat(expected)), strict=True))
+    for one, other in pairs:
+        same(one, other, torch)
+    if gradients:
+        same_gradients(mine, call, pairs, torch)
+
+
+def same(one: Any, other: Any, torch: Any) -> None:
+    """One output on both sides."""
+    if not isinstance(other, torch.Tensor):
+        assert not isinstance(one, Tensor), f"a tensor, not {other!r}"
+        np.testing.assert_allclose(float(one), float(other), rtol=1e-6)
+        return
+    assert isinstance(one, Tensor), f"{type(one)}, not a Tensor"
+    assert tuple(one.shape) == tuple(other.shape), f"shape {one.shape}, not {other.shape}"
+    assert str(one.dtype) == str(other.dtype), f"{one.dtype}, not {other.dtype}"
+    close(one.detach().numpy(), other.detach().resolve_neg().numpy())
+
+
+def close(one: Any, other: Any) -> None:
+    """Equal but for rounding; nan equals nan."""
+    rtol, atol = TOLERANCE.get(one.dtype, (0.0, 0.0))
+    np.testing.assert_allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
+
+
+def same_gradients(mine: Call, call: Call, pairs: list[Any], torch: Any) -> None:
+    """The gradients of all outputs, weighted by fixed random numbers, for all inputs."""
+    rng = np.random.default_rng(3)
+    inputs, references = mine.tensors(Tensor), call.tensors(torch.Tensor)
+    seeds, outs, others = [], [], []
+    for one, other in pairs:
+        if isinstance(other, torch.Tensor) and other.requires_grad:
+            assert one.requires_grad, "the output does not require grad"
+            outs.append(one)
+            others.append(other)
+            seeds.append(rng.normal(size=one.shape).astype(one.dtype))
+    if not outs or not references:
+        return
+    found = dtrain.autograd.grad(
+        outs, inputs, [Tensor(np.array(seed)) for seed in seeds], allow_unused=True
+    )
+    expected = torch.autograd.grad(
+        others, references, [torch.tensor(seed) for seed in seeds], allow_unused=True
+    )
+    for one, other in zip(found, expected, strict=True):
+        if other is None or one is None:
+            assert other is None or not other.abs().sum(), "no gradient"
+            assert one is None or not one._array.any(), "a gradient, where PyTorch has none"
+            continue
+        assert str(one.dtype) == str(other.dtype)
+        close(one.numpy(), other.resolve_neg().numpy())
