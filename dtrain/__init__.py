@@ -13,7 +13,7 @@ Tensors are in `dtrain` itself, everything else of the engine in `nn`, `optim` a
 import sys
 from typing import NoReturn
 
-from dtrain import autograd, data, nn, optim, random
+from dtrain import autograd, cuda, data, nn, optim, random, utils
 from dtrain.autograd import (
     Tensor,
     enable_grad,
@@ -42,6 +42,7 @@ from dtrain.autograd.dtypes import (
 )
 from dtrain.autograd.functions import *  # noqa: F403
 from dtrain.autograd.functions.creation import tensor
+from dtrain.autograd.printing import get_printoptions, set_printoptions
 from dtrain.autograd.size import Size
 from dtrain.autograd.tensor import is_tensor
 from dtrain.errors import (
@@ -60,7 +61,27 @@ from dtrain.errors import (
 from dtrain.job import Job
 from dtrain.keyed import rng
 from dtrain.load import load
-from dtrain.random import Generator, initial_seed, manual_seed, rand, randperm
+from dtrain.random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+from dtrain.serialization import save
 from dtrain.stepper import Stepper
 from dtrain.train import Result, train
 from dtrain.version import VERSION as __version__
@@ -91,8 +112,11 @@ __all__ = [  # and the functions of dtrain.autograd.functions
     "UserError",
     "__version__",
     "autograd",
+    "bernoulli",
     "bool",
+    "cuda",
     "data",
+    "default_generator",
     "device",
     "double",
     "dtype",
@@ -102,6 +126,8 @@ __all__ = [  # and the functions of dtrain.autograd.functions
     "float32",
     "float64",
     "get_default_dtype",
+    "get_printoptions",
+    "get_rng_state",
     "grad",
     "gradcheck",
     "gradgradcheck",
@@ -119,20 +145,33 @@ __all__ = [  # and the functions of dtrain.autograd.functions
     "long",
     "main",
     "manual_seed",
+    "multinomial",
     "nn",
     "no_grad",
+    "normal",
     "optim",
+    "poisson",
     "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
     "random",
     "randperm",
     "rng",
+    "save",
+    "seed",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_printoptions",
+    "set_rng_state",
     "short",
     "strided",
     "tensor",
     "train",
     "uint8",
+    "utils",
 ]
 
 

@@ -99,7 +99,7 @@ class SeedingScope(Scope):
         return _number(8, self.seed, *self.key, "dtrain")
 
     def __enter__(self) -> "SeedingScope":
-        self._before = (random.getstate(), np.random.get_state(), default_generator.get_state())
+        self._before = (random.getstate(), np.random.get_state(), default_generator.snapshot())
         random.seed(_number(16, self.seed, *self.key, "random"))
         words = np.frombuffer(_digest(self.seed, *self.key, "numpy")[:16], "<u4")
         np.random.seed(words.astype(np.uint32))
@@ -117,7 +117,7 @@ class SeedingScope(Scope):
         python, numpy, dtrain = self._before
         random.setstate(python)
         np.random.set_state(numpy)
-        default_generator.set_state(dtrain)
+        default_generator.restore(dtrain)
 
 
 class ModelScope(SeedingScope):

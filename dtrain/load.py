@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from dtrain import jobfile
+from dtrain import jobfile, serialization
 from dtrain.autograd import tensor
 from dtrain.checked import model_of
 from dtrain.errors import RunDirError
@@ -18,16 +18,29 @@ from dtrain.nn import Module
 from dtrain.rundir import RunDir
 
 
-def load(run: str | Path, which: str = "final") -> Module:
-    """The model of a run, with its weights; in training mode, as every new module.
+def load(
+    run: str | Path | BinaryIO,
+    which: str = "final",
+    *,
+    map_location: Any = None,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+) -> Any:
+    """What `dtrain.save` wrote, if `run` is a file; of a run's directory its model.
 
-    run      the run's directory
-    which    "final": the weights at the end
+    run      a file or a file object: see `serialization.load`, also for the other arguments; or
+             a run's directory: a Module with the run's weights, in training mode like a new one
+    which    of a run's directory: "final", the weights at the end
 
     The model is built by the copies of the job's files in the run directory, or else by the files
     themselves. Raises RunDirError for a directory without what is needed, JobError for a job that
     cannot be loaded.
     """
+    if hasattr(run, "read") or Path(run).is_file():
+        return serialization.load(
+            run, map_location, weights_only=weights_only, mmap=mmap
+        )
+    assert isinstance(run, str | Path)
     if which != "final":
         raise RunDirError(f"which must be 'final', not {which!r}")
     directory = RunDir.existing(run)

@@ -218,10 +218,11 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     targets = [value.edge() for value in inputs]
     reached = _run(seeds, retain_graph, create_graph, targets)
-    if not (allow_unused or materialize_grads) and not all(target in reached for target in targets):
+    unused = [at for at, target in enumerate(targets) if target not in reached]
+    if unused and not (allow_unused or materialize_grads):
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. "
-            "Set allow_unused=True if this is the desired behavior."
+            f"The differentiated Tensor at index {unused[0]} appears to not have been used in the "
+            "graph. Set allow_unused=True if this is the desired behavior."
         )
     found = [_as_value(reached.get(target)) for target in targets]
     if materialize_grads:

@@ -92,11 +92,21 @@ def assign(target: Value, result: Value) -> Value:
         )
     if result._requires_grad or target._requires_grad:
         require_writable(target)
-    np.copyto(target._array, result._array)
+    write(target._array, result._array)
     target._bump()
     if result._requires_grad:
         _move(target, result)
     return target
+
+
+def write(target: Array, values: Any) -> None:
+    """Copy values into an array. Raises RuntimeError for one whose elements share memory."""
+    if not target.flags.writeable and 0 in target.strides:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
+    np.copyto(target, values)
 
 
 def require_castable(source: Any, wanted: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dtrain.autograd import dtypes, graph, show
+from dtrain.autograd import dtypes, graph, printing, show
 from dtrain.autograd.device import CPU, device
 from dtrain.autograd.dtypes import DType
 from dtrain.autograd.hooks import RemovableHandle, add
@@ -210,14 +210,10 @@ class Tensor(Value):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        text = np.array2string(self._array, separator=", ", precision=4, prefix="tensor(")
-        plain = (dtypes.default_dtype(), dtypes.int64, dtypes.bool_)
-        note = "" if self.dtype in plain else f", dtype={self.dtype}"
-        if self.grad_fn is not None:
-            note += f", grad_fn={self._node!r}"
-        elif self._requires_grad:
-            note += ", requires_grad=True"
-        return f"tensor({text}{note})"
+        notes = ["requires_grad=True"] if self.requires_grad else []
+        if self._node is not None:
+            notes = [f"grad_fn={self._node!r}"]
+        return printing.text(self._array, notes, default_float=dtypes.default_dtype())
 
     # Out of the graph
 
@@ -348,9 +344,16 @@ class Tensor(Value):
                     f"{type(value).__name__}"
                 )
             if value._array.shape != self._array.shape:
-                raise RuntimeError("assigned grad has data of a different size")
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value._array.shape)}' to a "
+                    f"tensor of size '{list(self._array.shape)}'. Please ensure that the gradient "
+                    "and the tensor are the same size"
+                )
             if value._array.dtype != self._array.dtype:
-                raise RuntimeError("assigned grad has data of a different type")
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor of "
+                    f"dtype '{self.dtype}'. The gradient must match the tensor's dtype"
+                )
         self._grad = value
 
     @grad.deleter

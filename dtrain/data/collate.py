@@ -1,4 +1,4 @@
-"""Making one batch of a list of samples."""
+"""Making one batch of a list of samples, and tensors of one sample's arrays."""
 
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
@@ -7,8 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dtrain.autograd import Tensor
+from dtrain.autograd.functions import stack, tensor
 
 Samples: TypeAlias = Sequence[Any]
+
+NO_TENSOR = "SUOMm"  # kinds of arrays that no tensor can hold: texts, objects, times
 
 
 def default_collate(batch: Samples) -> Any:
@@ -21,12 +24,12 @@ def default_collate(batch: Samples) -> Any:
         mapping, named tuple, list -> the same, of collated fields
         tuple                      -> a list of collated fields
 
-    Raises:  ValueError for an empty batch, TypeError for another type, RuntimeError when the
+    Raises:  IndexError for an empty batch, TypeError for another type, RuntimeError when the
              samples' shapes or lengths differ.
     Source:  torch.utils.data.default_collate (2.13).
     """
     if len(batch) == 0:
-        raise ValueError("default_collate: an empty batch has no shape")
+        raise IndexError("default_collate: an empty batch has no shape")
     for types, collate in _COLLATE.items():
         if isinstance(batch[0], types):
             return collate(batch)
@@ -36,17 +39,50 @@ def default_collate(batch: Samples) -> Any:
     )
 
 
+def default_convert(data: Any) -> Any:
+    """One sample with its NumPy arrays and numbers as tensors; all else is kept.
+
+    Looks into mappings and sequences; a tuple becomes a list, a named tuple stays one. This is
+    what a DataLoader does to a sample that is not put into a batch.
+    Source:  torch.utils.data.default_convert (2.13).
+    """
+    if isinstance(data, Tensor | str | bytes):
+        return data
+    if isinstance(data, np.ndarray | np.generic):
+        return data if data.dtype.kind in NO_TENSOR else Tensor(np.asarray(data))
+    if isinstance(data, Mapping):
+        return _like_mapping(data, {key: default_convert(data[key]) for key in data})
+    if isinstance(data, Sequence):
+        return _like_sequence(data, [default_convert(item) for item in data])
+    return data
+
+
 def _tensors(batch: Samples) -> Tensor:
+    if any(sample.requires_grad for sample in batch):
+        _require_equal_shapes([sample._array for sample in batch])
+        stacked: Tensor = stack(list(batch))
+        return stacked
     return _stack([sample._array for sample in batch])
 
 
 def _arrays(batch: Samples) -> Tensor:
-    if batch[0].dtype.kind in "SUO":
+    if batch[0].dtype.kind in NO_TENSOR:
         raise TypeError(f"default_collate: cannot make a tensor of {batch[0].dtype} arrays")
     return _stack([np.asarray(sample) for sample in batch])
 
 
 def _stack(arrays: list[Any]) -> Tensor:
+    _require_equal_shapes(arrays)
+    first = arrays[0]
+    if any(array.dtype != first.dtype for array in arrays):
+        return stack([Tensor(array) for array in arrays])  # it knows PyTorch's promotion
+    stacked = np.empty((len(arrays), *first.shape), first.dtype)
+    for i, array in enumerate(arrays):
+        stacked[i] = array
+    return Tensor(stacked)
+
+
+def _require_equal_shapes(arrays: list[Any]) -> None:
     first = arrays[0].shape
     for i, array in enumerate(arrays):
         if array.shape != first:
@@ -54,7 +90,6 @@ def _stack(arrays: list[Any]) -> Tensor:
                 "stack expects each tensor to be equal size, "
                 f"but got {list(first)} at entry 0 and {list(array.shape)} at entry {i}"
             )
-    return Tensor(np.stack(arrays))
 
 
 def _numbers(batch: Samples) -> Tensor:
@@ -66,8 +101,7 @@ def _floats(batch: Samples) -> Tensor:
 
 
 def _integers(batch: Samples) -> Tensor:
-    all_bool = all(isinstance(sample, bool) for sample in batch)
-    return Tensor(np.asarray(batch, np.bool_ if all_bool else np.int64))
+    return tensor(list(batch))
 
 
 def _texts(batch: Samples) -> Samples:
@@ -76,12 +110,9 @@ def _texts(batch: Samples) -> Samples:
 
 def _mappings(batch: Samples) -> Any:
     first = batch[0]
-    fields = {key: default_collate([sample[key] for sample in batch]) for key in first}
-    if not isinstance(first, MutableMapping):
-        return fields
-    same_type = copy(first)  # it may have attributes of its own
-    same_type.update(fields)
-    return same_type
+    return _like_mapping(
+        first, {key: default_collate([sample[key] for sample in batch]) for key in first}
+    )
 
 
 def _sequences(batch: Samples) -> Any:
@@ -89,13 +120,34 @@ def _sequences(batch: Samples) -> Any:
     if any(len(sample) != len(first) for sample in batch):
         raise RuntimeError("each element in list of batch should be of equal size")
     fields = [default_collate(samples) for samples in zip(*batch, strict=True)]
-    if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*fields)
-    if isinstance(first, MutableSequence):
+    return _like_sequence(first, fields)
+
+
+def _like_mapping(first: Mapping[Any, Any], fields: dict[Any, Any]) -> Any:
+    """A mapping of the same type, with whatever attributes of its own; a dict if that fails."""
+    try:
+        if not isinstance(first, MutableMapping):
+            return type(first)(fields)  # type: ignore[call-arg]
         same_type = copy(first)
-        same_type[:] = fields
+        same_type.update(fields)
         return same_type
-    return fields
+    except TypeError:
+        return fields
+
+
+def _like_sequence(first: Sequence[Any], fields: list[Any]) -> Any:
+    """A named tuple or sequence of the same type; a list for a tuple, or if that fails."""
+    if isinstance(first, tuple):
+        return type(first)(*fields) if hasattr(first, "_fields") else fields
+    try:
+        if not isinstance(first, MutableSequence):
+            return type(first)(fields)  # type: ignore[call-arg]
+        same_type = copy(first)
+        for i, field in enumerate(fields):
+            same_type[i] = field
+        return same_type
+    except TypeError:
+        return fields
 
 
 # In order: np.float64 is a float too, bool is an int, str is a sequence.

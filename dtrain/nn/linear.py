@@ -1,18 +1,27 @@
-"""Linear."""
+"""Linear, Bilinear, Identity."""
 
 import math
 from typing import Any
 
-import numpy as np
-
-from dtrain import random
-from dtrain.autograd.dtypes import default_float
 from dtrain.autograd.tensor import Tensor
 from dtrain.nn import functional as F
+from dtrain.nn import init
+from dtrain.nn.functional.bilinear import bilinear
 from dtrain.nn.module import Module
-from dtrain.nn.parameter import Parameter
+from dtrain.nn.parameter import fresh
 
-__all__ = ["Linear"]
+__all__ = ["Bilinear", "Identity", "Linear"]
+
+
+class Identity(Module):
+    """Its input; arguments of the constructor mean nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input itself."""
+        return input
 
 
 class Linear(Module):
@@ -23,26 +32,25 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.zeros((out_features, in_features), dtype or default_float))
-        self.register_parameter(
-            "bias", Parameter(np.zeros(out_features, dtype or default_float)) if bias else None
-        )
+        self.weight = fresh((out_features, in_features), device, dtype)
+        self.register_parameter("bias", fresh((out_features,), device, dtype) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew from the default generator.
-
-        Source: He et al. 2015 with a = sqrt(5); computed in PyTorch's order, for the last bit.
-        """
-        if self.in_features:
-            gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
-            _draw(self.weight, math.sqrt(3.0) * (gain / math.sqrt(self.in_features)))
+        """Draw the weights anew from the default generator. Source: He et al. 2015."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            _draw(self.bias, 1 / math.sqrt(self.in_features) if self.in_features else 0.0)
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
         """The product, plus the bias."""
@@ -55,7 +63,48 @@ class Linear(Module):
         )
 
 
-def _draw(parameter: Parameter, bound: float) -> None:
-    parameter._array[...] = random.default_generator.uniform(
-        parameter.shape, -bound, bound, parameter.dtype
-    )
+class Bilinear(Module):
+    """y[o] = x1 @ weight[o] @ x2 + bias[o].
+
+    Shapes:  x1 (..., in1_features);  x2 (..., in2_features);
+             weight (out_features, in1_features, in2_features);  bias (out_features).
+    Starts from PyTorch's numbers: both uniform in +-1/sqrt(in1_features), weight drawn first.
+    Raises:  ValueError unless in1_features > 0.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features, self.in2_features = in1_features, in2_features
+        self.out_features = out_features
+        self.weight = fresh((out_features, in1_features, in2_features), device, dtype)
+        self.register_parameter("bias", fresh((out_features,), device, dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew from the default generator."""
+        if self.in1_features <= 0:
+            raise ValueError(
+                f"in1_features must be > 0, but got (in1_features={self.in1_features})"
+            )
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        """See `functional.bilinear`."""
+        return bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )

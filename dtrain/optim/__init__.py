@@ -1,7 +1,27 @@
 """Optimizers with PyTorch's names, arguments and arithmetic, one family a file."""
 
+from dtrain.optim import lr_scheduler
+from dtrain.optim.adagrad import Adagrad
 from dtrain.optim.adam import Adam, AdamW
+from dtrain.optim.layerwise import LAMB, LARS
+from dtrain.optim.lion import Lion
+from dtrain.optim.nadam import NAdam
 from dtrain.optim.optimizer import Optimizer
+from dtrain.optim.radam import RAdam
+from dtrain.optim.rmsprop import RMSprop
 from dtrain.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "LAMB",
+    "LARS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "lr_scheduler",
+]

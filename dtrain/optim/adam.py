@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params, check_decay, check_rate
+from dtrain.autograd import Tensor
+from dtrain.optim.arithmetic import decay_to_square, lerp, signed_and_decayed
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
+
+Betas = tuple[float | Tensor, float | Tensor]
 
 
 class Adam(Optimizer):
@@ -16,7 +21,10 @@ class Adam(Optimizer):
         v <- beta2 v + (1 - beta2) g^2              (u <- max(u, v) instead of v, if amsgrad)
         w <- w - lr / (1 - beta1^t) * m / ( sqrt(v) / sqrt(1 - beta2^t) + eps )
 
-    Raises:  ValueError for a negative lr, eps or weight_decay, or a beta outside [0, 1).
+    With decoupled_weight_decay it is AdamW.
+
+    Raises:  ValueError for a negative lr, eps or weight_decay, or a beta outside [0, 1); see
+             `options.check_execution` for foreach, capturable, differentiable, fused.
     Source:  torch.optim.Adam (2.13), single-tensor path, operation by operation;
              Kingma and Ba 2015, algorithm 1; Reddi et al. 2018 for amsgrad.
     """
@@ -24,29 +32,35 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: Betas = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
         check_rate(lr)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        check_decay(weight_decay)
-        defaults = {
+        check_not_negative("epsilon", eps)
+        check_betas(betas)
+        check_not_negative("weight_decay", weight_decay)
+        _check_tensors(lr, betas, foreach and not capturable)
+        defaults: dict[str, Any] = {
             "lr": lr,
             "betas": tuple(betas),
             "eps": eps,
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
@@ -58,18 +72,17 @@ class Adam(Optimizer):
     def update(
         self, w: Array, g: Array, out: Array, slots: dict[str, Array], t: int, group: Group
     ) -> None:
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
-        w = _with_decay(w, g, out, group)
+        beta1, beta2 = map(number, group["betas"])
+        w = signed_and_decayed(w, g, out, group)
         m, v = slots["exp_avg"], slots["exp_avg_sq"]
-        _lerp(m, g, 1 - beta1)
-        v *= beta2
-        v += (1 - beta2) * g * g  # from left to right, as addcmul does
+        lerp(m, g, 1 - beta1)
+        decay_to_square(v, g, beta2)
         if group["amsgrad"]:
             v = np.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
         denominator = np.sqrt(v, out=g)
         denominator /= (1 - beta2**t) ** 0.5
-        denominator += group["eps"]
-        change = -(lr / (1 - beta1**t)) * m
+        denominator += number(group["eps"])
+        change = -(number(group["lr"]) / (1 - beta1**t)) * m
         change /= denominator
         np.add(w, change, out=out)
 
@@ -83,13 +96,17 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: Betas = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -98,7 +115,11 @@ class AdamW(Adam):
             eps,
             weight_decay,
             amsgrad,
+            foreach=foreach,
             maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
             decoupled_weight_decay=True,
         )
 
@@ -108,26 +129,15 @@ class AdamW(Adam):
             group["decoupled_weight_decay"] = True
 
 
-def _with_decay(w: Array, g: Array, out: Array, group: Group) -> Array:
-    """Sign and weight decay: changes `g` in place, returns the weights to step from."""
-    decay = group["weight_decay"]
-    if group["maximize"]:
-        np.negative(g, out=g)
-    if decay == 0:
-        return w
-    if group["decoupled_weight_decay"]:
-        np.multiply(w, 1 - float(group["lr"]) * decay, out=out)
-        return out
-    g += decay * w
-    return w
-
-
-def _lerp(start: Array, end: Array, weight: float) -> None:
-    """start <- start + weight (end - start), in place, in whichever form is exact at its end."""
-    distance = end - start
-    if weight < 0.5:
-        distance *= weight
-        start += distance
-    else:
-        distance *= 1 - weight
-        np.subtract(end, distance, out=start)
+def _check_tensors(lr: Any, betas: Any, foreach: bool | None) -> None:
+    """Which options may be tensors together, as PyTorch has it."""
+    if len({isinstance(beta, Tensor) for beta in betas}) > 1 or not all(
+        isinstance(beta, float | Tensor) for beta in betas
+    ):
+        raise ValueError("betas must be either both floats or both Tensors")
+    named = {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}
+    for name, option in named.items():
+        if foreach and isinstance(option, Tensor):
+            raise ValueError(
+                f"{name} as a Tensor is not supported for capturable=False and foreach=True"
+            )

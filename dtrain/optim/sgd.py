@@ -1,10 +1,13 @@
 """Stochastic gradient descent."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params, check_decay, check_rate
+from dtrain.autograd import Tensor
+from dtrain.optim.arithmetic import signed_and_decayed
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.options import check_not_negative, check_rate, number
 
 
 class SGD(Optimizer):
@@ -16,7 +19,7 @@ class SGD(Optimizer):
         w <- w - lr g
 
     Raises:  ValueError for a negative rate, momentum or decay, and for nesterov without momentum
-             or with dampening.
+             or with dampening; see `options.check_execution` for foreach, differentiable, fused.
     Source:  torch.optim.SGD (2.13), single-tensor path; Sutskever et al. 2013 for nesterov.
     """
 
@@ -25,27 +28,32 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         check_rate(lr)
-        if not momentum >= 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        check_decay(weight_decay)
+        check_not_negative("momentum", momentum)
+        check_not_negative("weight_decay", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        defaults = {
+        defaults: dict[str, Any] = {
             "lr": lr,
             "momentum": momentum,
             "dampening": dampening,
             "weight_decay": weight_decay,
             "nesterov": nesterov,
             "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 
@@ -55,23 +63,21 @@ class SGD(Optimizer):
     def update(
         self, w: Array, g: Array, out: Array, slots: dict[str, Array], t: int, group: Group
     ) -> None:
-        if group["maximize"]:
-            np.negative(g, out=g)
-        if group["weight_decay"] != 0:
-            g += group["weight_decay"] * w
+        w = signed_and_decayed(w, g, out, group)
         if group["momentum"] != 0:
             g = _with_momentum(g, slots["momentum_buffer"], t, group)
-        np.add(w, -float(group["lr"]) * g, out=out)
+        np.add(w, -number(group["lr"]) * g, out=out)
 
 
 def _with_momentum(g: Array, buffer: Array, t: int, group: Group) -> Array:
     """Update the buffer, and return the direction of the step."""
+    momentum = number(group["momentum"])
     if t == 1:
         buffer[...] = g
     else:
-        buffer *= group["momentum"]
-        buffer += (1 - group["dampening"]) * g
+        buffer *= momentum
+        buffer += (1 - number(group["dampening"])) * g
     if not group["nesterov"]:
         return buffer
-    g += group["momentum"] * buffer
+    g += momentum * buffer
     return g

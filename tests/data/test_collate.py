@@ -1,11 +1,12 @@
 from collections import OrderedDict, namedtuple
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dtrain.autograd import Tensor
-from dtrain.data import default_collate
+from dtrain.data import default_collate, default_convert
 
 Point = namedtuple("Point", ["x", "y"])
 
@@ -81,5 +82,36 @@ def test_what_cannot_be_a_tensor_is_refused(sample: Any) -> None:
 
 
 def test_an_empty_batch_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty batch"):
+    with pytest.raises(IndexError, match="empty batch"):
         default_collate([])
+
+
+def test_numbers_of_two_kinds_are_promoted_and_not_cut_off() -> None:
+    assert seen(default_collate([1, 2.5])) == ("float32", (2,), [1.0, 2.5])
+
+
+def test_a_batch_of_samples_that_require_a_gradient_requires_one() -> None:
+    x = Tensor(np.ones(2), requires_grad=True)
+    default_collate([x, x]).sum().backward()
+    assert seen(x.grad)[2] == [2.0, 2.0]
+
+
+def test_a_mapping_that_cannot_change_keeps_its_type() -> None:
+    assert isinstance(default_collate([MappingProxyType({"a": 1})]), MappingProxyType)
+
+
+def test_a_sequence_that_cannot_be_made_of_tensors_becomes_a_list() -> None:
+    assert [seen(field)[2] for field in default_collate([range(2), range(2)])] == [[0, 0], [1, 1]]
+
+
+def test_converting_makes_tensors_of_arrays_and_keeps_the_rest() -> None:
+    sample = {"x": np.zeros(2, "float32"), "name": "a", "n": 3, "pair": (np.float64(1), Point(1, 2))}
+    made = default_convert(sample)
+    assert (seen(made["x"])[0], made["name"], made["n"]) == ("float32", "a", 3)
+    assert isinstance(made["pair"], list)
+    assert (seen(made["pair"][0]), made["pair"][1]) == (("float64", (), 1.0), Point(1, 2))
+
+
+def test_converting_keeps_arrays_that_no_tensor_can_hold() -> None:
+    texts = np.array(["a", "b"])
+    assert default_convert([texts])[0] is texts

@@ -8,6 +8,8 @@ import pytest
 
 from dtrain import nn
 from dtrain.autograd import Tensor, tensor
+from dtrain.nn.parameter import Buffer
+from dtrain.nn.registry import typename
 
 
 class Net(nn.Module):
@@ -74,11 +76,11 @@ def test_loading_keeps_arrays_where_they_are_and_casts() -> None:
     assert array.dtype == np.float32
 
 
-def test_loading_something_wrong_changes_nothing() -> None:
+def test_loading_something_wrong_names_it_all_and_still_loads_what_fits() -> None:
     net = Net()
     with pytest.raises(RuntimeError, match=r"Missing key.*\n\tsize mismatch for steps"):
         net.load_state_dict({"scale": np.array([3.0]), "steps": np.zeros(4)})
-    assert net.scale.tolist() == [1.0]
+    assert net.scale.tolist() == [3.0]
 
 
 def test_loading_that_is_not_strict_returns_what_did_not_fit() -> None:
@@ -124,7 +126,7 @@ def test_frozen_parameters_get_no_gradient() -> None:
 
 
 def test_a_parameter_cannot_be_replaced_by_a_plain_tensor() -> None:
-    with pytest.raises(TypeError, match="cannot assign 'Tensor' object to 'scale'"):
+    with pytest.raises(TypeError, match=r"cannot assign 'torch\.FloatTensor' as parameter 'scale'"):
         setattr(Net(), "scale", tensor([1.0]))  # noqa: B010  mypy would refuse the assignment
 
 
@@ -167,3 +169,68 @@ def test_a_deep_copy_shares_nothing() -> None:
     assert net.scale.tolist() == [1.0]
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(isinstance(parameter, nn.Parameter) for parameter in twin.parameters())
+
+
+def test_a_buffer_class_registers_itself_with_its_rule() -> None:
+    module = nn.Module()
+    module.seen = Buffer(tensor(0), persistent=False, rule="count")
+    assert list(module.named_buffer_rules()) == [("seen", "count")]
+    assert not module.state_dict()
+
+
+def test_a_buffer_that_is_assigned_anew_keeps_its_rule() -> None:
+    net = Net()
+    net.steps = tensor(5)
+    assert dict(net.named_buffer_rules())["steps"] == "count"
+
+
+def test_a_buffer_that_is_deleted_leaves_nothing_behind() -> None:
+    net = Net()
+    del net.steps, net.scratch
+    net.steps = tensor(5)
+    assert list(net.named_buffers()) == []
+    assert net._buffer_rules == {}
+
+
+def test_all_that_is_wrong_with_a_state_is_told_at_once() -> None:
+    net = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1))
+    state = {"0.weight": np.zeros((3, 3)), "0.bias": [1], "1.bias": np.zeros(1), "2.x": np.zeros(1)}
+    with pytest.raises(RuntimeError) as caught:
+        net.load_state_dict(state)
+    assert str(caught.value) == (
+        "Error(s) in loading state_dict for Sequential:\n"
+        '\tMissing key(s) in state_dict: "1.weight". \n'
+        '\tUnexpected key(s) in state_dict: "2.x". \n'
+        "\tsize mismatch for 0.weight: copying a param with shape torch.Size([3, 3]) from "
+        "checkpoint, the shape in current model is torch.Size([2, 1]).\n"
+        '\tWhile copying the parameter named "0.bias", expected torch.Tensor or Tensor-like object '
+        "from checkpoint but received <class 'list'>"
+    )
+
+
+def test_a_state_can_be_taken_over_instead_of_copied() -> None:
+    layer = nn.Linear(1, 1)
+    state = {"weight": tensor([[3.0]]), "bias": tensor([4.0])}
+    layer.load_state_dict(state, assign=True)
+    assert layer.weight._array is state["weight"]._array
+    assert isinstance(layer.weight, nn.Parameter)
+
+
+def test_casting_keeps_parameters_the_objects_that_they_are() -> None:
+    net = Net()
+    held = [*net.parameters()]
+    net.double()
+    assert all(before is now for before, now in zip(held, net.parameters(), strict=True))
+
+
+def test_there_is_no_bfloat16_and_no_other_device() -> None:
+    with pytest.raises(TypeError, match="no bfloat16"):
+        Net().bfloat16()
+    with pytest.raises(AssertionError, match="CUDA"):
+        Net().cuda()
+
+
+def test_messages_name_types_as_pytorch_does() -> None:
+    assert typename(tensor([1.0])) == "torch.FloatTensor"
+    assert typename(3) == "int"
+    assert typename(np.zeros(1)) == "numpy.ndarray"

@@ -9,7 +9,7 @@ import numpy as np
 
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
-from dtrain.autograd.inplace import assign, in_place, shadow
+from dtrain.autograd.inplace import assign, in_place, shadow, write
 from dtrain.autograd.modes import MODE
 from dtrain.autograd.ops import reduce as reductions
 from dtrain.autograd.ops import shape
@@ -122,7 +122,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Copy another tensor's elements into this one's memory; broadcasts and casts."""
     if MODE.enabled and (input.requires_grad or getattr(src, "requires_grad", False)):
         return in_place(_copied)(input, src)
-    np.copyto(input._array, fitted(src, input)._array)
+    write(input._array, fitted(src, input)._array)
     input._bump()
     return input
 

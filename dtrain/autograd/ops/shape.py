@@ -44,7 +44,10 @@ def clone(x: Array) -> Array:
 @op(view=True, x=lambda g, x_shape, key: scatter(g, shape=x_shape, key=key))
 def index(x: Array, *, key: Any) -> Any:
     """x[key], for any key that NumPy takes."""
-    return x[key]
+    out = x[key]
+    if isinstance(out, np.ndarray):
+        return out
+    return x[(*(key if isinstance(key, tuple) else (key,)), ...)]  # a view, also of one element
 
 
 @op(x=lambda g, key: index(g, key=key))

@@ -1,7 +1,9 @@
 """Data sets. Digits comes with the package; the others read files that you have."""
 
+from dtrain.data.datasets.chartext import CharText
+from dtrain.data.datasets.cifar import CIFAR10
 from dtrain.data.datasets.digits import Digits
 from dtrain.data.datasets.images import Images
 from dtrain.data.datasets.mnist import MNIST, FashionMNIST
 
-__all__ = ["MNIST", "Digits", "FashionMNIST", "Images"]
+__all__ = ["CIFAR10", "MNIST", "CharText", "Digits", "FashionMNIST", "Images"]

@@ -3,8 +3,9 @@
 import os
 from typing import ClassVar
 
-from dtrain.data.datasets.idx import Published, Source, load
+from dtrain.data.datasets.idx import load
 from dtrain.data.datasets.images import Images
+from dtrain.data.datasets.published import Published, Source
 
 Files = tuple[Published, Published]
 
@@ -27,6 +28,7 @@ class MNIST(Images):
         origin="the MNIST database of LeCun, Cortes and Burges "
         "(mirrored in the GitHub repository fgnt/mnist)",
         folders=("", "mnist", "MNIST/raw"),
+        advice=", and leave it compressed",
     )
     train_files: ClassVar[Files] = (
         Published(
@@ -94,6 +96,7 @@ class FashionMNIST(MNIST):
         name="Fashion-MNIST",
         origin="the folder data/fashion of the GitHub repository zalandoresearch/fashion-mnist",
         folders=("", "fashion-mnist", "FashionMNIST/raw"),
+        advice=", and leave it compressed",
     )
     train_files: ClassVar[Files] = (
         Published(

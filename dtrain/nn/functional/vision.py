@@ -1,3 +1,15 @@
-"""Padding and resampling."""
+"""Images: padding, interpolation, pixels to channels and back, sliding blocks."""
 
-__all__: list[str] = []
+from dtrain.nn.functional.folding import fold, pixel_shuffle, pixel_unshuffle, unfold
+from dtrain.nn.functional.interpolation import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
+from dtrain.nn.functional.padding import pad
+
+__all__ = [
+    "fold", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "unfold", "upsample",
+    "upsample_bilinear", "upsample_nearest",
+]  # fmt: skip

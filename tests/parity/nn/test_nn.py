@@ -47,7 +47,7 @@ def test_rand_draws_the_same_bits(dtype: str) -> None:
     torch.manual_seed(9)
     for size in [(3,), (2, 5), (0,), (1000,), ()]:
         np.testing.assert_array_equal(
-            random.rand(*size, dtype=dtype).numpy(),
+            random.rand(size, dtype=dtype).numpy(),
             torch.rand(size, dtype=getattr(torch, dtype)).numpy(),
         )
 

@@ -1,1 +1,0 @@
-"""Gradients clipped, parameters as one vector."""
