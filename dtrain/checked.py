@@ -93,6 +93,11 @@ def optimizer_of(job: "Job", model: Module) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         kind = type(optimizer).__name__
         raise JobError(f"{who} must return one of dtrain.optim's optimizers, not {kind}")
+    if type(optimizer).update is Optimizer.update:
+        raise JobError(
+            f"{who} returned {type(optimizer).__name__}, which has a `step` but no `update`: a job "
+            "steps slices of the weights, see dtrain.optim.Optimizer.update"
+        )
     known = {id(parameter) for parameter in model.parameters()}
     if any(id(p) not in known for group in optimizer.param_groups for p in group["params"]):
         raise JobError(f"{who} trains parameters that are not the model's")

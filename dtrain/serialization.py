@@ -39,8 +39,9 @@ RESERVED = "__metadata__"  # safetensors' own key
 DTYPES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", "c8"))
 
 CONVERT = (
-    "convert it where PyTorch is installed: import torch, dtrain; state = torch.load(path, "
-    "map_location='cpu', weights_only=True); safetensors.torch.save_file(state, new_path)"
+    "convert it where PyTorch is installed: import torch, safetensors.torch; state = "
+    "torch.load(path, map_location='cpu', weights_only=True); safetensors.torch.save_file(state, "
+    "new_path), for each state dict in it"
 )
 
 
@@ -100,7 +101,10 @@ def load(
     if tree is None:
         order = sorted(arrays, key=lambda key: header[key]["data_offsets"])
         return {key: Tensor(arrays[key]) for key in order}
-    return _restored(json.loads(tree), arrays)
+    try:
+        return _restored(json.loads(tree), arrays)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise RuntimeError(f"{name} is damaged: its {TREE} cannot be followed: {error!r}") from None
 
 
 class _Writer:
@@ -194,7 +198,7 @@ def _restored(node: Any, arrays: Mapping[str, Array]) -> Any:
         return [_restored(inner, arrays) for inner in node]
     if not isinstance(node, dict):
         return node
-    [kind, content] = next(iter(node.items()))
+    kind, content = [*node.items()][0]
     return _KINDS[kind](content, arrays, node)
 
 

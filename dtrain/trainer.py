@@ -51,6 +51,8 @@ class Trainer:
         self._groups = self._groups_in_order()
         self._slots = self._allocate_slots()
         self._t = [0] * len(layout.parameters)  # updates that each parameter has had
+        self._scalars: list[dict[str, Array]] = [{} for _ in layout.parameters]  # after those
+        self.optimizer._opt_called = True  # it steps here, and schedules need not warn
         self._is_by_element = self.optimizer.scope == "element"
         self._gradient = {} if self._is_by_element else layout.allocate_gradients()
         self._applied: set[int] = set()  # parts of the step under way whose roots have come
@@ -113,8 +115,10 @@ class Trainer:
         missing = set(range(self._layout.parts)) - self._written
         assert not missing, f"step {self.version} is committed without parts {sorted(missing)}"
         assert tail is not None, "the tail was applied, and is not there"
-        for i in range(len(self._t)):
-            self._t[i] += self._reached >> i & 1
+        for i, group in enumerate(self._groups):
+            if group is not None and self._reached >> i & 1:
+                self._t[i] += 1
+                self._scalars[i] = self.optimizer.scalars(self._t[i], group, self._scalars[i])
         outcome = _outcome(
             self.computer.schedule.batch(self.version), tail, self.optimizer.param_groups[0]["lr"]
         )
@@ -170,7 +174,9 @@ class Trainer:
         names = self.optimizer.slots(group)
         slots = {name: shaped(self._slots[name][parameter.vector]) for name in names}
         t = self._t[piece.parameter] + 1
-        self.optimizer.update(w, gradient.reshape(w.shape), out, slots, t, group)
+        slots |= self.optimizer.scalars(t, group, self._scalars[piece.parameter])
+        with np.errstate(all="ignore"):  # as in a forward: inf and nan are values, not warnings
+            self.optimizer.update(w, gradient.reshape(w.shape), out, slots, t, group)
 
     def _require_finite(self, chunk: Chunk, gradient: Array) -> None:
         if np.isfinite(gradient).all():

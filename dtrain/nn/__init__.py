@@ -3,19 +3,24 @@
 from dtrain.nn import functional, init, utils
 from dtrain.nn.activation import *  # noqa: F403
 from dtrain.nn.attention import *  # noqa: F403
+from dtrain.nn.batchnorm import *  # noqa: F403
+from dtrain.nn.cells import *  # noqa: F403
 from dtrain.nn.containers import *  # noqa: F403
 from dtrain.nn.conv import *  # noqa: F403
+from dtrain.nn.distance import *  # noqa: F403
 from dtrain.nn.dropout import *  # noqa: F403
 from dtrain.nn.flatten import *  # noqa: F403
 from dtrain.nn.linear import *  # noqa: F403
 from dtrain.nn.loss import *  # noqa: F403
+from dtrain.nn.margin import *  # noqa: F403
 from dtrain.nn.module import Module
 from dtrain.nn.normalization import *  # noqa: F403
-from dtrain.nn.parameter import Parameter
+from dtrain.nn.padding import *  # noqa: F403
+from dtrain.nn.parameter import Buffer, Parameter
 from dtrain.nn.pooling import *  # noqa: F403
 from dtrain.nn.recurrent import *  # noqa: F403
 from dtrain.nn.sparse import *  # noqa: F403
 from dtrain.nn.transformer import *  # noqa: F403
 from dtrain.nn.vision import *  # noqa: F403
 
-__all__ = ["Module", "Parameter", "functional", "init", "utils"]
+__all__ = ["Buffer", "Module", "Parameter", "functional", "init", "utils"]

@@ -5,15 +5,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from dtrain import random
-from dtrain.autograd.dtypes import default_float
 from dtrain.autograd.tensor import Tensor
 from dtrain.nn import functional as F
-from dtrain.nn.functional.conv import Sizes
+from dtrain.nn import init
+from dtrain.nn.functional.convsizes import Sizes
 from dtrain.nn.module import Module
-from dtrain.nn.parameter import Parameter
+from dtrain.nn.parameter import fresh
 
 __all__ = [
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
@@ -43,6 +40,7 @@ class _Conv(Module):
         groups: int,
         bias: bool,
         padding_mode: str,
+        device: Any,
         dtype: Any,
     ) -> None:
         self.in_channels, self.out_channels = channels
@@ -53,10 +51,9 @@ class _Conv(Module):
         self._check()
         many, few = channels if self.transposed else channels[::-1]
         shape = (many, few // groups, *self.kernel_size)
-        dtype = dtype or default_float
-        self.weight = Parameter(np.zeros(shape, dtype))
+        self.weight = fresh(shape, device, dtype)
         self.register_parameter(
-            "bias", Parameter(np.zeros(self.out_channels, dtype)) if bias else None
+            "bias", fresh((self.out_channels,), device, dtype) if bias else None
         )
         self.reset_parameters()
 
@@ -84,16 +81,12 @@ class _Conv(Module):
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew from the default generator.
-
-        Source: He et al. 2015 with a = sqrt(5); computed in PyTorch's order, for the last bit.
-        """
-        fan_in = math.prod(self.weight.shape[1:])
-        if fan_in:
-            gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
-            _draw(self.weight, math.sqrt(3.0) * (gain / math.sqrt(fan_in)))
+        """Draw the weights anew from the default generator. Source: He et al. 2015."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            _draw(self.bias, 1 / math.sqrt(fan_in) if fan_in else 0.0)
+            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+            bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+            init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
         none, one = (0,) * self.ndim, (1,) * self.ndim
@@ -108,12 +101,6 @@ class _Conv(Module):
             f"padding_mode={self.padding_mode}" if self.padding_mode != "zeros" else "",
         ]
         return ", ".join(part for part in parts if part)
-
-
-def _draw(parameter: Parameter, bound: float) -> None:
-    parameter._array[...] = random.default_generator.uniform(
-        parameter.shape, -bound, bound, parameter.dtype
-    )
 
 
 class _Forward(_Conv):
@@ -138,7 +125,17 @@ class _Forward(_Conv):
         super().__init__()
         channels = (in_channels, out_channels)
         self._build(
-            channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, dtype
+            channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def forward(self, input: Tensor) -> Tensor:
@@ -212,6 +209,7 @@ class _Transposed(_Conv):
             groups,
             bias,
             padding_mode,
+            device,
             dtype,
         )
 
@@ -219,7 +217,7 @@ class _Transposed(_Conv):
         """See `functional.conv_transpose2d`; `output_size` chooses among the sizes that a
         convolution of this stride takes to the size of the input."""
         extra = self.output_padding if output_size is None else self._extra(input, output_size)
-        convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.ndim - 1]
+        convolve: Any = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[self.ndim - 1]
         return convolve(
             input,
             self.weight,

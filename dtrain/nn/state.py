@@ -16,10 +16,10 @@ Hook = Callable[..., Any]
 
 
 class Stateful(Tree):
-    """A module whose state can be taken and put back.
+    """A module whose state can be taken.
 
-    `_version` is saved with the state; a subclass that changed its keys sees by it, in
-    `_load_from_state_dict`, which keys to expect.
+    `_version` is saved with it; a subclass that changed its keys sees by it which ones to expect,
+    when it loads: see `dtrain.nn.loading`.
     """
 
     _version: int = 1

@@ -154,14 +154,22 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         kind: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
-        common: Any = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
+        layer: dict[str, Any] = {
+            "dim_feedforward": dim_feedforward,
+            "dropout": dropout,
+            "activation": activation,
+            "layer_norm_eps": layer_norm_eps,
+            "batch_first": batch_first,
+            "norm_first": norm_first,
+            **kind,
+        }
         if custom_encoder is None:
-            encoder_layer = TransformerEncoderLayer(*common, batch_first, norm_first, **kind)
+            encoder_layer = TransformerEncoderLayer(d_model, nhead, **layer)
             norm = LayerNorm(d_model, eps=layer_norm_eps, **kind)
             custom_encoder = TransformerEncoder(encoder_layer, num_encoder_layers, norm)
         self.encoder = custom_encoder
         if custom_decoder is None:
-            decoder_layer = TransformerDecoderLayer(*common, batch_first, norm_first, **kind)
+            decoder_layer = TransformerDecoderLayer(d_model, nhead, **layer)
             norm = LayerNorm(d_model, eps=layer_norm_eps, **kind)
             custom_decoder = TransformerDecoder(decoder_layer, num_decoder_layers, norm)
         self.decoder = custom_decoder

@@ -90,3 +90,35 @@ def test_a_fused_op_is_its_formula(op: Fused, sample: Sample, dtype: Any) -> Non
     for one, other in zip(*(grad(out, wanted, seed) for out in outs), strict=True):
         assert one.dtype == dtype
         np.testing.assert_allclose(one.numpy(), other.numpy(), **tolerance)
+
+
+SINGLE = [case for case in DIFFERENTIABLE if isinstance(case.values[0], Fused)]
+
+
+def gradients_after(op: Fused, sample: Sample, spoil: Any) -> list[Any]:
+    """The gradients, when some arrays are overwritten between forward and backward."""
+    inputs = as_inputs(op, sample)
+    wanted = [each for each in inputs if isinstance(each, Tensor) and each.requires_grad]
+    out = op(*inputs, **sample.options)
+    seed = tensor(np.random.default_rng(1).normal(size=out.shape))
+    spoil(inputs, out)
+    return [each.numpy() for each in grad(out, wanted, seed)]
+
+
+@pytest.mark.parametrize(("op", "sample"), SINGLE)
+def test_a_fused_backward_reads_only_what_the_op_says_that_it_saves(
+    op: Fused, sample: Sample
+) -> None:
+    def spoil(inputs: list[Any], out: Any) -> None:
+        if not op.saves_out and not any(
+            isinstance(each, Tensor) and np.shares_memory(each._array, out._array)
+            for each in inputs
+        ):
+            out._array[...] = 1e30
+        for name, each in zip(op.inputs, inputs, strict=False):
+            if name in op.unsaved and each is not None:
+                each._array[...] = 1e30
+
+    clean = gradients_after(op, sample, lambda inputs, out: None)
+    for one, other in zip(clean, gradients_after(op, sample, spoil), strict=True):
+        np.testing.assert_array_equal(one, other, f"declare saves_out, or what {op} does not save")

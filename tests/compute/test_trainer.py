@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from dtrain import optim
 from dtrain.digest import digest
 from dtrain.errors import JobError, NonFiniteError
 from dtrain.gradsum import ChunkSum, GradSum, TailSum
@@ -16,6 +17,7 @@ from dtrain.trainer import Trainer
 from dtrain.tree import fold, root
 from tests.compute.jobs import Branching, Classify, Tokens, trained, trainer_of
 from tests.compute.test_leaf import bits, counting
+from tests.optim.samples import SAMPLES
 
 
 def root_of(trainer: Trainer) -> GradSum:
@@ -115,6 +117,19 @@ def test_the_size_of_chunks_changes_no_bit(chosen: str, chunk_elements: int) -> 
     usual, _ = trained(Classify(chosen=chosen), steps=4)
     small, _ = trained(Classify(chosen=chosen, chunk_elements=chunk_elements), steps=4)
     assert small.digest() == usual.digest()
+
+
+@pytest.mark.parametrize(("name", "options"), SAMPLES, ids=str)
+def test_every_optimizer_gives_the_same_bits_for_any_size_of_chunks(
+    name: str, options: dict[str, Any]
+) -> None:
+    class Chosen(Classify):
+        def optimizer(self, model: Module) -> Optimizer:
+            made: Optimizer = getattr(optim, name)(model.parameters(), **options)
+            return made
+
+    digests = {trained(Chosen(chunk_elements=n), steps=4)[0].digest() for n in (16, 112)}
+    assert len(digests) == 1
 
 
 def test_an_optimizer_of_whole_tensors_waits_for_all_chunks() -> None:

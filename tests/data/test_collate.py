@@ -105,7 +105,12 @@ def test_a_sequence_that_cannot_be_made_of_tensors_becomes_a_list() -> None:
 
 
 def test_converting_makes_tensors_of_arrays_and_keeps_the_rest() -> None:
-    sample = {"x": np.zeros(2, "float32"), "name": "a", "n": 3, "pair": (np.float64(1), Point(1, 2))}
+    sample = {
+        "x": np.zeros(2, "float32"),
+        "name": "a",
+        "n": 3,
+        "pair": (np.float64(1), Point(1, 2)),
+    }
     made = default_convert(sample)
     assert (seen(made["x"])[0], made["name"], made["n"]) == ("float32", "a", 3)
     assert isinstance(made["pair"], list)

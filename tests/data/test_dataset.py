@@ -172,7 +172,11 @@ def test_an_empty_part_of_a_fraction_is_warned_of() -> None:
 
 @pytest.mark.parametrize(
     ("lengths", "message"),
-    [([1, 1], "does not equal"), ([1.5, -0.5], "index 0 is not between"), ([0.5, 0.4], "not equal")],
+    [
+        ([1, 1], "does not equal"),
+        ([1.5, -0.5], "index 0 is not between"),
+        ([0.5, 0.4], "not equal"),
+    ],
 )
 def test_lengths_that_do_not_fit_are_refused(lengths: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -120,7 +120,7 @@ def test_blocks_are_a_matter_of_speed_alone(name: str, monkeypatch: pytest.Monke
     np.testing.assert_allclose(CALLS[name](x).numpy(), whole, rtol=1e-11, atol=1e-13)
 
 
-def test_momentum_of_a_single_value_per_channel_is_refused_before_it_counts() -> None:
+def test_a_refused_batch_leaves_the_statistics_alone() -> None:
     layer = nn.BatchNorm1d(3)
     with pytest.raises(ValueError, match=r"input size torch\.Size\(\[1, 3\]\)"):
         layer(tensor(np.ones((1, 3), "f")))

@@ -48,7 +48,7 @@ def test_max_norm_in_a_leaf_says_why_it_cannot_be() -> None:
 
 
 def test_an_index_out_of_range_is_told_in_pytorchs_words() -> None:
-    with pytest.raises(IndexError, match="^index out of range in self$"):
+    with pytest.raises(IndexError, match=r"^index out of range in self$"):
         F.embedding(tensor([3]), tensor([[1.0]]))
 
 

@@ -53,7 +53,17 @@ def prelu(x: Array, weight: Array) -> Any:
 
 
 def _bent(x: Array, slope: Any) -> Any:
-    return np.maximum(x, 0) + slope * np.minimum(x, 0)
+    return _above(x) + slope * _below(x)
+
+
+def _above(x: Array, out: Array | None = None) -> Any:
+    """max(x, 0). NumPy's `clip` takes a third of the time of its `maximum` with a number."""
+    return np.clip(x, 0.0, np.inf, out=out)
+
+
+def _below(x: Array, out: Array | None = None) -> Any:
+    """min(x, 0)."""
+    return np.clip(x, -np.inf, 0.0, out=out)
 
 
 @op(domain=ANY, x=lambda g, x, low, high: keep(g, ~((x <= low) | (x >= high))))
@@ -116,11 +126,11 @@ def elu(x: Array, *, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0)
     """
 
     def kernel(x: Array, out: Array, work: Array) -> None:
-        np.minimum(x, 0, out=work)
+        _below(x, work)
         work *= inner
         _expm1_of_negative(work, out)
         out *= alpha * scale
-        np.maximum(x, 0, out=work)
+        _above(x, work)
         work *= scale
         out += work
 
@@ -152,7 +162,7 @@ def softplus(x: Array, *, beta: float = 1.0, limit: float = 20.0) -> Any:
     def kernel(x: Array, out: Array, term: Array) -> None:
         z = x if beta == 1.0 else x * beta
         _log_of_one_and_more(z, out, term)
-        np.maximum(z, 0, out=out)
+        _above(z, out)
         out += term
         if beta != 1.0:
             out /= beta
@@ -167,7 +177,7 @@ def logsigmoid(x: Array) -> Any:
 
     def kernel(x: Array, out: Array, term: Array) -> None:
         _log_of_one_and_more(x, out, term)
-        np.minimum(x, 0, out=out)
+        _below(x, out)
         out -= term
 
     return _filled(kernel, x, scratch=1)
@@ -329,7 +339,7 @@ def mish(x: Array) -> tuple[Array, Any]:
 
 
 def _mish_parts(x: Array, e: Array, n: Array) -> None:
-    np.minimum(x, 20.0, out=e)  # n / (n + 2) is 1 from there on
+    np.clip(x, -np.inf, 20.0, out=e)  # n / (n + 2) is 1 from there on
     np.exp(e, out=e)
     np.add(e, 2.0, out=n)
     n *= e

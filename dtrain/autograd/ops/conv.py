@@ -60,22 +60,41 @@ def convolution_input(y: Array, weight: Array, *, geometry: Geometry) -> Array:
     Shapes:  y (n, o, *outs);  weight (o, c / groups, *kernels);  result (n, c, *sizes).
     """
     (first, *rest), groups = geometry
-    out = _room(y, weight.shape[1] * groups, (axis.size for axis in geometry.axes))
     spread = _turn(weight, groups)
+    if all(map(_is_pointwise, geometry.axes)):
+        return _mix(y, spread.reshape(groups, -1, weight.shape[0] // groups))
+    out = _room(y, weight.shape[1] * groups, (axis.size for axis in geometry.axes))
     for phases in product(*(list(_phases(axis)) for axis in rest)):
-        part = spread[(..., *(phase.taps for phase in phases))]
+        taps: Any = (..., *(phase.taps for phase in phases))
+        part = spread[taps]
         matrix = plain(part).reshape(groups, -1, prod(part.shape[3:]))
-        rows = Axis(first.out, first.out, 1)
-        columns = Columns(y, (rows, *(phase.axis for phase in phases)), groups, False)
+        axes = (Axis(first.out, first.out, 1), *(phase.axis for phase in phases))
         places = tuple(phase.places for phase in phases)
-        for tile in columns.tiles if y.size else ():
-            block = np.matmul(matrix, columns(tile)).reshape(
-                tile.count[0], -1, first.kernel, tile.count[1], *columns.outs[1:]
-            )
+        for tile, block in _products(matrix, y, axes, groups, first.kernel):
             for tap in range(first.kernel):
                 into, source = landing(first, tap, tile.rows)
                 out[(tile.images, slice(None), into, *places)] += block[:, :, tap, source]
     return out
+
+
+def _products(
+    matrix: Array, y: Array, axes: Axes, groups: int, kernel: int
+) -> Iterator[tuple[Tile, Array]]:
+    """For each tile of y, what it sends to x: (b, c, kernel, rows, *places)."""
+    if not y.size:
+        return
+    together = _is_steep(matrix.shape[2], prod(axis.out for axis in axes))
+    columns = Columns(y, axes, groups, together)
+    for tile in columns.tiles:
+        batch, rows = tile.extent
+        col = columns(tile)
+        if together:
+            block = np.matmul(matrix, col.reshape(groups, columns.depth, -1))
+            block = block.reshape(-1, kernel, batch, rows, *columns.outs[1:])
+            yield tile, block.transpose(2, 0, 1, *range(3, block.ndim))
+        else:
+            block = np.matmul(matrix, col)
+            yield tile, block.reshape(batch, -1, kernel, rows, *columns.outs[1:])
 
 
 @op(
@@ -102,23 +121,28 @@ def convolution_weight(y: Array, x: Array, *, geometry: Geometry) -> Array:
 
 def _rows(y: Array, groups: int, tile: Tile) -> Array:
     """A tile of y as (groups, o / groups, b * places)."""
-    part = y[tile.images] if tile.rows.stop - tile.rows.start == y.shape[2] else y[tile.images, :, tile.rows]
+    part = (
+        y[tile.images]
+        if tile.rows.stop - tile.rows.start == y.shape[2]
+        else y[tile.images, :, tile.rows]
+    )
     split = part.reshape(len(part), groups, y.shape[1] // groups, -1)
     return split.transpose(1, 2, 0, 3).reshape(groups, split.shape[2], -1)
 
 
 def _correlate(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
     axes, groups = geometry
-    out = _room(x, len(weight), (axis.out for axis in axes))
-    if not out.size:
-        return out
-    matrix = weight.reshape(groups, len(weight) // groups, -1)
-    depth, places = matrix.shape[2], prod(out.shape[2:])
-    flat = out.reshape(len(x), groups, -1, places)
-    together = depth > 2 * places  # small images, large weights: one product for many
-    if not together and all(_is_pointwise(axis) for axis in axes):
-        np.matmul(matrix, x.reshape(len(x), groups, depth, -1), out=flat)
+    places = prod(axis.out for axis in axes)
+    if not len(x) * places:
+        return _room(x, len(weight), (axis.out for axis in axes))
+    matrix = weight.reshape(groups, len(weight) // groups, prod(weight.shape[1:]))
+    depth = matrix.shape[2]
+    together = _is_steep(depth, places)
+    if not together and all(map(_is_pointwise, axes)):
+        out = _mix(x, matrix)
         return out if bias is None else _add_bias(out, bias)
+    out = _room(x, len(weight), (axis.out for axis in axes))
+    flat = out.reshape(len(x), groups, -1, places)
     if bias is not None:  # the columns end in a 1, which saves one way through the output
         matrix = np.concatenate([matrix, bias.reshape(groups, -1, 1)], axis=2)
     columns = Columns(x, axes, groups, together, ones=bias is not None)
@@ -136,6 +160,18 @@ def _correlate(x: Array, weight: Array, bias: Array | None, geometry: Geometry) 
 
 def _is_pointwise(axis: Axis) -> bool:
     return axis == Axis(axis.size, axis.size, 1)
+
+
+def _is_steep(depth: int, places: int) -> bool:
+    """Small images under large weights: worth one product for many images, and a copy after it."""
+    return depth > 2 * places
+
+
+def _mix(x: Array, matrix: Array) -> Array:
+    """Each pixel's channels times a matrix (groups, o / groups, c / groups)."""
+    split = x.reshape(len(x), len(matrix), matrix.shape[2], prod(x.shape[2:]))
+    channels = matrix.shape[0] * matrix.shape[1]
+    return np.matmul(matrix, split).reshape(len(x), channels, *x.shape[2:])
 
 
 def _add_bias(out: Array, bias: Array) -> Array:

@@ -48,7 +48,7 @@ def add_rows(x: Array, *, indices: Array, rows: int) -> Array:
     order = np.argsort(at, kind="stable")
     ordered = at[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    if 8 * len(starts) >= len(at):
+    if width == 1 or 8 * len(starts) >= len(at):
         elements = at[:, None] * width + np.arange(width)
         np.add.at(out.reshape(-1), elements.reshape(-1), flat.reshape(-1))
         return out

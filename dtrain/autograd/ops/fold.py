@@ -38,11 +38,11 @@ def fold(y: Array, *, axes: Axes) -> Array:
     kernels, outs = tuple(axis.kernel for axis in axes), tuple(axis.out for axis in axes)
     split = y.reshape(len(y), y.shape[1] // prod(kernels), *kernels, *outs)
     out = np.zeros((*split.shape[:2], *(axis.size for axis in axes)), y.dtype)
-    every = slice(None)
     for taps in product(*map(range, kernels)):
         landings = [
             landing(axis, tap, slice(0, axis.out)) for axis, tap in zip(axes, taps, strict=True)
         ]
-        part = split[(every, every, *taps, *(source for _, source in landings))]
-        out[(every, every, *(into for into, _ in landings))] += part
+        source: Any = (slice(None), slice(None), *taps, *(each for _, each in landings))
+        into: Any = (slice(None), slice(None), *(each for each, _ in landings))
+        out[into] += split[source]
     return out

@@ -119,7 +119,7 @@ def _stage(
     x: Array, code: Array, table: Table, axis: int, behind: int, has_nan: bool
 ) -> tuple[Array, Array]:
     """One axis of `_winners`: the greatest, and the number of its tap along the axes so far."""
-    ahead = (slice(None),) * axis
+    ahead: Any = (slice(None),) * axis
     first = _first_of_all(table)
     best = np.array(x[(*ahead, first)], order="C")
     codes = np.zeros(best.shape, code.dtype)
@@ -130,18 +130,17 @@ def _stage(
     for number, (outs, sources, _) in enumerate(table.indices):
         if number == 0 and isinstance(first, slice):
             continue
-        values, held = np.ascontiguousarray(x[(*ahead, sources)]), best[(*ahead, outs)]
+        into, source = (*ahead, outs), (*ahead, sources)
+        values, held, kept = np.ascontiguousarray(x[source]), best[into], codes[into]
         better = values > held
         if has_nan:
             better |= np.isnan(values)
-        own = code[(*ahead, sources)] if code.ndim else code
-        own = own + code.dtype.type(number * behind)
-        kept = codes[(*ahead, outs)]
+        own = (code[source] if code.ndim else code) + code.dtype.type(number * behind)
         mask = np.negative(better.view(np.uint8).astype(code.dtype, copy=False))
         kept ^= (kept ^ own) & mask  # several times as fast as a masked copy
         np.maximum(held, values, out=held)
         if not isinstance(outs, slice):  # then `held` and `kept` are copies
-            best[(*ahead, outs)], codes[(*ahead, outs)] = held, kept
+            best[into], codes[into] = held, kept
     return best, codes
 
 

@@ -1,3 +1,5 @@
+# A rule names its own op:
+# mypy: disable-error-code="has-type"
 """Sparse linear maps along one axis: what pooling, interpolation and padding have in common.
 
 A map is a table of taps. In one tap each output gets at most one input, times a weight; so a tap is
@@ -45,7 +47,9 @@ class Table:
     @cached_property
     def indices(self) -> list[tuple[Index, Index, Array | None]]:
         """The taps, with slices for indices where they are regular."""
-        return [(_regular(outs), _regular(sources), weights) for outs, sources, weights in self.taps]
+        return [
+            (_regular(outs), _regular(sources), weights) for outs, sources, weights in self.taps
+        ]
 
     @cached_property
     def first(self) -> tuple[Array, Array]:
@@ -58,13 +62,13 @@ class Table:
     @cached_property
     def is_full(self) -> bool:
         """Whether every output has an input."""
-        outs = [tap.outs for tap in self.taps]
-        return len(np.unique(np.concatenate(outs) if outs else outs)) == self.out
+        outs = np.concatenate([np.zeros(0, np.int64), *(tap.outs for tap in self.taps)])
+        return len(np.unique(outs)) == self.out
 
     @cached_property
     def is_disjoint(self) -> bool:
         """Whether no input goes to two outputs."""
-        sources = np.concatenate([tap.sources for tap in self.taps]) if self.taps else []
+        sources = np.concatenate([np.zeros(0, np.int64), *(tap.sources for tap in self.taps)])
         return len(np.unique(sources)) == len(sources)
 
     @cached_property
@@ -81,7 +85,7 @@ def _ranked(size: int, out: int, parts: Sequence[Tap]) -> Table:
     outs = np.concatenate([part.outs for part in parts])
     sources = np.concatenate([part.sources for part in parts])
     weighted = any(part.weights is not None for part in parts)
-    weights = np.concatenate([part.weights for part in parts]) if weighted else None  # type: ignore[misc]
+    weights = np.concatenate([part.weights for part in parts]) if weighted else None
     order = np.lexsort((sources, outs))
     outs, sources = outs[order], sources[order]
     rank = np.arange(len(outs)) - np.searchsorted(outs, outs)

@@ -45,7 +45,7 @@ class Tile(NamedTuple):
     rows: slice  # along the first axis of the windows
 
     @property
-    def count(self) -> tuple[int, int]:
+    def extent(self) -> tuple[int, int]:
         """How many images, and how many rows of each."""
         return self.images.stop - self.images.start, self.rows.stop - self.rows.start
 
@@ -83,7 +83,7 @@ class Columns:
         self.depth = x.shape[1] // groups * prod(axis.kernel for axis in axes) + ones
         self.outs = tuple(axis.out for axis in axes)
         self.tiles = tiles(len(x), self.outs, self.depth)
-        most = max((prod(tile.count) for tile in self.tiles), default=0)
+        most = max((prod(tile.extent) for tile in self.tiles), default=0)
         self._room = np.empty(groups * self.depth * most * prod(self.outs[1:]), x.dtype)
         self._inside = all(a.before <= 0 and a.reach - a.before <= a.size for a in axes)
         self._loaded = slice(0, 0)
@@ -92,12 +92,12 @@ class Columns:
             self._windows = self._view(x, -sum(axis.before * step for axis, step in starts))
         elif self.tiles:
             reaches = (axis.reach for axis in axes)
-            self._padded = np.zeros((self.tiles[0].count[0], x.shape[1], *reaches), x.dtype)
+            self._padded = np.zeros((self.tiles[0].extent[0], x.shape[1], *reaches), x.dtype)
             self._windows = self._view(self._padded, 0)
 
     def __call__(self, tile: Tile) -> Array:
         """The columns of a tile; the next call writes over them."""
-        batch, rows = tile.count
+        batch, rows = tile.extent
         places = rows * prod(self.outs[1:])
         images = tile.images if self._inside else self._load(tile.images)
         source = self._windows[images]

@@ -137,7 +137,8 @@ def rrelu(
     slopes = np.ones(input.shape, input._array.dtype)
     below = input._array <= 0
     units = random.default_generator.uniform((int(below.sum()),), dtype=np.float64)
-    slopes[below] = units * (upper - lower) + lower  # rounded twice, as PyTorch does it here
+    low, high = slopes.dtype.type(lower), slopes.dtype.type(upper)
+    slopes[below] = units * (float(high) - float(low)) + float(low)  # in PyTorch's roundings
     multiply = _changing(elementwise.mul) if inplace else elementwise.mul
     return multiply(input, Tensor(slopes))
 

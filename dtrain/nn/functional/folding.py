@@ -97,7 +97,9 @@ def fold(
             f"non-zero dimensions for input, but got: {list(input.shape)}"
         )
     axes = _axes(_pair("output_size", output_size), kernel_size, dilation, padding, stride)
-    kernel, blocks = (prod(values) for values in zip(*((a.kernel, a.out) for a in axes), strict=True))
+    kernel, blocks = (
+        prod(values) for values in zip(*((a.kernel, a.out) for a in axes), strict=True)
+    )
     if input.shape[-2] % kernel:
         raise RuntimeError(
             "Expected size of input's dimension 1 to be divisible by the product of kernel_size, "

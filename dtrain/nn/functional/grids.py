@@ -69,17 +69,20 @@ def _places(size: int, out: int, scale: float | None, corners: bool, dtype: Any)
 
 def _cubic(x: Array, a: float) -> Array:
     """The kernel of cubic convolution at a distance x >= 0."""
-    near: Array = ((a + 2) * x - (a + 3)) * x * x + 1
-    far: Array = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+    near: Any = ((a + 2) * x - (a + 3)) * x * x + 1
+    far: Any = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    weight: Array = np.where(x <= 1, near, np.where(x < 2, far, 0))
+    return weight
 
 
 def _triangle(x: Array) -> Array:
-    return np.maximum(1 - x, 0)
+    weight: Array = np.maximum(1 - x, 0)
+    return weight
 
 
 def _lanczos(x: Array) -> Array:
-    return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    weight: Array = np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    return weight
 
 
 FILTERS: dict[str, tuple[Callable[[Array], Array], float]] = {
@@ -90,9 +93,7 @@ FILTERS: dict[str, tuple[Callable[[Array], Array], float]] = {
 
 
 @lru_cache(maxsize=256)
-def smooth(
-    mode: str, size: int, out: int, scale: float | None, corners: bool, dtype: Any
-) -> Table:
+def smooth(mode: str, size: int, out: int, scale: float | None, corners: bool, dtype: Any) -> Table:
     """Antialiasing: a filter (with its reach) that widens as the output shrinks, normalised."""
     filter_, reach = FILTERS[mode]
     if corners:

@@ -54,7 +54,8 @@ def interpolate(
         names = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
         return getattr(pooling, names[input.ndim - 3])(input, outs)
     _check_sizes(input, outs)
-    corners, dtype = bool(align_corners), np.dtype(input.dtype).type
+    corners = bool(align_corners)
+    dtype: Any = np.dtype(input.dtype).type
     out = input
     for axis in range(input.ndim - 1, 1, -1):
         span = (input.shape[axis], outs[axis - 2], factors[axis - 2])

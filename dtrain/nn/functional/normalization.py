@@ -10,6 +10,7 @@ import numpy as np
 from dtrain.autograd.ops import norm
 from dtrain.autograd.tensor import Tensor
 from dtrain.autograd.value import Array
+from dtrain.nn.parameter import write
 
 __all__ = [
     "batch_norm",
@@ -297,7 +298,7 @@ def _unbiased(var: Array, count: int) -> Array:
 
 def _blend(running: Tensor | None, batch: Array, momentum: float) -> None:
     if running is not None:
-        running._array[...] = (1 - momentum) * running._array + momentum * batch
+        write(running, (1 - momentum) * running._array + momentum * batch)
 
 
 def _require_many(size: Sequence[int]) -> None:

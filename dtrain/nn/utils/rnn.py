@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dtrain.autograd.functions.creation import full
-from dtrain.autograd.functions.joining import cat, stack
+from dtrain.autograd.functions.joining import stack
 from dtrain.autograd.tensor import Tensor
+from dtrain.nn.functional.padding import pad
 
 __all__ = ["pad_sequence", "unpad_sequence"]
 
@@ -57,8 +57,8 @@ def _padded(sequence: Tensor, longest: int, value: float, left: bool) -> Tensor:
     missing = longest - sequence.shape[0]
     if not missing:
         return sequence
-    padding = full((missing, *sequence.shape[1:]), value, dtype=sequence.dtype)
-    return cat([padding, sequence] if left else [sequence, padding])
+    beside = (0, 0) * (sequence.ndim - 1)  # `pad` begins with the last dimension
+    return pad(sequence, (*beside, missing, 0) if left else (*beside, 0, missing), value=value)
 
 
 def unpad_sequence(

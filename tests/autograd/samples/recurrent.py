@@ -6,12 +6,12 @@ from tests.autograd.samples.draws import Sample, draw
 
 
 def layer(gates: int, states: int, biases: int = 2, hidden: int = 1, **options: Any) -> Sample:
-    """Two steps, a batch of one, one feature."""
-    rows = gates * hidden
+    """Two steps of one sequence; with biases one step of two."""
+    rows, steps, batch = gates * hidden, 1 if biases else 2, 2 if biases else 1
     return Sample(
         (
-            draw(2, 1, 1),
-            *(draw(1, hidden) for _ in range(states)),
+            draw(steps, batch, 1),
+            *(draw(batch, hidden) for _ in range(states)),
             draw(rows, 1),
             draw(rows, hidden),
             *(draw(rows) for _ in range(biases)),
@@ -22,10 +22,10 @@ def layer(gates: int, states: int, biases: int = 2, hidden: int = 1, **options: 
 
 SAMPLES = {
     "rnn_layer": [
-        layer(1, 1, hidden=2),
-        layer(1, 1, biases=0, reverse=True),
-        layer(1, 1, nonlinearity="relu"),
+        layer(1, 1),
+        layer(1, 1, biases=0, hidden=2, reverse=True),
+        layer(1, 1, biases=0, nonlinearity="relu"),
     ],
-    "lstm_layer": [layer(4, 2), layer(4, 2, biases=0, hidden=2, reverse=True)],
-    "gru_layer": [layer(3, 1), layer(3, 1, biases=0, hidden=2, reverse=True)],
+    "lstm_layer": [layer(4, 2), layer(4, 2, biases=0, hidden=2), layer(4, 2, 0, reverse=True)],
+    "gru_layer": [layer(3, 1), layer(3, 1, biases=0, hidden=2), layer(3, 1, 0, reverse=True)],
 }

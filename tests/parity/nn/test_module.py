@@ -141,6 +141,11 @@ def printed_with_extras(lib: Lib) -> Any:
     return repr(both), repr(short), repr(lib.nn.Module())
 
 
+def parameters_printed(lib: Lib) -> Any:
+    one, none = lib.nn.Parameter(lib.tensor([1.0, 2.5])), lib.nn.Parameter()
+    return [repr(each) for each in (one, one * 2, lib.nn.Parameter(lib.ones(1), False), none)]
+
+
 def listed(lib: Lib) -> Any:
     wanted = ("body", "head", "scale", "steps", "scratch", "training", "forward", "none")
     known = dir(net(lib))
@@ -549,8 +554,9 @@ ERRORS: dict[str, Scenario] = {
 }  # fmt: skip
 
 SCENARIOS = [
-    names, metadata, positional_state, kept_variables, printed, printed_with_extras, listed, found,
-    replaced, shuffled, reassigned_buffer, modes, mode_of_an_override, frozen, forgotten, cast,
+    names, metadata, positional_state, kept_variables, printed, printed_with_extras,
+    parameters_printed, listed, found, replaced, shuffled, reassigned_buffer,
+    modes, mode_of_an_override, frozen, forgotten, cast,
     applied, copied, tied, loaded, loaded_loosely, loaded_from_a_row_of_one, assigned,
     loaded_wrongly, loaded_from_lists, loaded_from_a_list, loaded_into_none, state_hooks,
     state_hook_that_returns, load_hooks, load_hook_that_returns, extra_state, older_version,
