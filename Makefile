@@ -50,7 +50,7 @@ clean:
 	@touch $@
 
 .venv/parity.stamp: .venv/test.stamp
-	$(PIP) torch==2.13.0
+	$(PIP) torch==2.13.0 expecttest
 	@touch $@
 
 OLD     = no Python >= 3.11 found. Install one (Debian, Ubuntu: apt-get install python3 python3-venv) \

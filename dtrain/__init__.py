@@ -13,7 +13,7 @@ Tensors are in `dtrain` itself, everything else of the engine in `nn`, `optim` a
 import sys
 from typing import NoReturn
 
-from dtrain import autograd, cuda, data, nn, optim, random, utils
+from dtrain import accelerator, autograd, backends, cuda, data, nn, optim, random, utils
 from dtrain.autograd import (
     Tensor,
     enable_grad,
@@ -83,6 +83,7 @@ from dtrain.random import (
 )
 from dtrain.serialization import save
 from dtrain.stepper import Stepper
+from dtrain.switches import *  # noqa: F403
 from dtrain.train import Result, train
 from dtrain.version import VERSION as __version__
 
@@ -92,7 +93,7 @@ long, int, short = int64, int32, int16
 bool = bool_
 strided = "torch.strided"
 
-__all__ = [  # and the functions of dtrain.autograd.functions
+__all__ = [  # and the functions of dtrain.autograd.functions and dtrain.switches
     "AddressError",
     "DtrainError",
     "Generator",
@@ -111,7 +112,9 @@ __all__ = [  # and the functions of dtrain.autograd.functions
     "Tensor",
     "UserError",
     "__version__",
+    "accelerator",
     "autograd",
+    "backends",
     "bernoulli",
     "bool",
     "cuda",
@@ -188,3 +191,11 @@ def main(job_class: type[Job]) -> NoReturn:
 
     require_not_loading("dtrain.main")
     sys.exit(entry(["run", str(spec_of(job_class)), *sys.argv[1:]]))
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(
+        f"dtrain has no {name!r}. Of PyTorch it has what training on a CPU needs, under the same "
+        "names: tensors and functions here, layers in nn, optimizers in optim, loaders in "
+        "utils.data; see docs/pytorch.md for what is not there"
+    )

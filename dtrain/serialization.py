@@ -198,7 +198,7 @@ def _restored(node: Any, arrays: Mapping[str, Array]) -> Any:
         return [_restored(inner, arrays) for inner in node]
     if not isinstance(node, dict):
         return node
-    kind, content = [*node.items()][0]
+    kind, content = next(iter(node.items()))
     return _KINDS[kind](content, arrays, node)
 
 

@@ -8,8 +8,11 @@ _KNOWN = ("cpu", "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia", "ipu", "vul
 class device:
     """A device as PyTorch writes it. Only "cpu" can hold tensors here."""
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        text = type.type if isinstance(type, device) else str(type)
+        text: str = str(type)
         kind, _, number = text.partition(":")
         if kind not in _KNOWN:
             raise RuntimeError(

@@ -109,7 +109,7 @@ class Function:
             else:
                 out = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, out)
-        outputs = out if isinstance(out, tuple) else (out,)
+        outputs: Any = out if isinstance(out, tuple) else (out,)
         if any(needs) and MODE.enabled:
             outputs = _record(_CustomOp(cls), ctx, args, outputs)
         return tuple(outputs) if isinstance(out, tuple) else outputs[0]

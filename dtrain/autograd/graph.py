@@ -128,7 +128,8 @@ def _pull(node: Node, gradient: Any) -> Sequence[Any]:
     try:
         if isinstance(gradient, Value) and isinstance(node.op, Fused) and node.op.formula:
             return _pull_formula(node, node.op, gradient)
-        return node.op.pull(node, gradient)
+        gradients: Sequence[Any] = node.op.pull(node, gradient)
+        return gradients
     except Exception:
         if MODE.anomaly:
             _warn_of(node)

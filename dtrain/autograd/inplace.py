@@ -1,3 +1,5 @@
+# A rule may name an op that is declared below it:
+# mypy: disable-error-code="has-type"
 """In-place ops: any function of a tensor, with its result written into the tensor's own memory.
 
 The tensor then stands where the result stands in the graph. If it is a view, that holds for what

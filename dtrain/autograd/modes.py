@@ -145,7 +145,7 @@ def stack() -> str:
     return "".join(traceback.format_list(own))
 
 
-def _within(mode: Callable[[], Any], function: Any) -> Any:
+def _within(mode: Callable[[], Any], function: Decorated) -> Decorated:
     """The function, with a new mode entered for every call: it may call itself."""
     if isinstance(function, type):
         raise TypeError("this decorator is for functions and methods, not for classes")
@@ -155,4 +155,4 @@ def _within(mode: Callable[[], Any], function: Any) -> Any:
         with mode():
             return function(*args, **kwargs)
 
-    return inside
+    return inside  # type: ignore[return-value]  # of the same signature

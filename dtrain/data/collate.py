@@ -1,5 +1,6 @@
 """Making one batch of a list of samples, and tensors of one sample's arrays."""
 
+from array import array
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 from typing import Any, TypeAlias
@@ -74,30 +75,33 @@ def _arrays(batch: Samples) -> Tensor:
 def _stack(arrays: list[Any]) -> Tensor:
     _require_equal_shapes(arrays)
     first = arrays[0]
-    if any(array.dtype != first.dtype for array in arrays):
-        return stack([Tensor(array) for array in arrays])  # it knows PyTorch's promotion
+    if any(row.dtype != first.dtype for row in arrays):
+        return stack([Tensor(row) for row in arrays])  # it knows PyTorch's promotion
     stacked = np.empty((len(arrays), *first.shape), first.dtype)
-    for i, array in enumerate(arrays):
-        stacked[i] = array
+    for i, row in enumerate(arrays):
+        stacked[i] = row
     return Tensor(stacked)
 
 
 def _require_equal_shapes(arrays: list[Any]) -> None:
     first = arrays[0].shape
-    for i, array in enumerate(arrays):
-        if array.shape != first:
+    for i, row in enumerate(arrays):
+        if row.shape != first:
             raise RuntimeError(
                 "stack expects each tensor to be equal size, "
-                f"but got {list(first)} at entry 0 and {list(array.shape)} at entry {i}"
+                f"but got {list(first)} at entry 0 and {list(row.shape)} at entry {i}"
             )
 
 
 def _numbers(batch: Samples) -> Tensor:
-    return Tensor(np.asarray(batch))
+    numbers = np.asarray(batch)
+    if numbers.dtype.kind in NO_TENSOR:
+        raise RuntimeError(f"Could not infer dtype of a batch of {batch}")
+    return Tensor(numbers)
 
 
 def _floats(batch: Samples) -> Tensor:
-    return Tensor(np.asarray(batch, np.float64))
+    return Tensor(np.array(array("d", batch)))  # NumPy itself would take None for nan
 
 
 def _integers(batch: Samples) -> Tensor:

@@ -13,6 +13,7 @@ from dtrain.data.dataset import Dataset, IterableDataset
 from dtrain.data.fetchers import Reading
 from dtrain.data.passes import DirectPass, PooledPass
 from dtrain.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from dtrain.data.worker import get_worker_info
 from dtrain.random import Generator
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
@@ -161,14 +162,6 @@ class _Endless(Sampler[None]):
     def __iter__(self) -> Iterator[None]:
         while True:
             yield None
-
-
-def get_worker_info() -> Any:
-    """In a worker process: its id, num_workers, seed and dataset. None in any other process."""
-    import sys
-
-    worker = sys.modules.get("dtrain.data.worker")  # a process that never loaded it is none
-    return None if worker is None else worker.get_worker_info()
 
 
 def _default_sampler(

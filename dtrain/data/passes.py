@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dtrain.data.fetchers import fetcher
 from dtrain.data.sampler import draw_seed
 from dtrain.data.turns import Turns
+from dtrain.data.worker import Batch, Failure, Orders, Task
 
 if TYPE_CHECKING:
     from dtrain.data.dataloader import DataLoader
@@ -82,7 +83,6 @@ class PooledPass(Pass):
 
     def __init__(self, loader: "DataLoader[Any]") -> None:
         from dtrain.data.crew import Crew  # multiprocessing is slow to import
-        from dtrain.data.worker import Orders
 
         super().__init__(loader)
         self._persistent = loader.persistent_workers
@@ -114,8 +114,6 @@ class PooledPass(Pass):
             self._assign()
 
     def _next(self) -> Any:
-        from dtrain.data.worker import Failure
-
         try:
             while self._turns.is_waiting():
                 self._take_in()
@@ -134,8 +132,6 @@ class PooledPass(Pass):
 
     def _assign(self) -> None:
         """Let a worker read one more batch, if there is one."""
-        from dtrain.data.worker import Task
-
         try:
             index = next(self._indices)
         except StopIteration:
@@ -146,8 +142,6 @@ class PooledPass(Pass):
 
     def _take_in(self) -> None:
         """Wait for one message of a worker. One that belongs to an earlier pass is dropped."""
-        from dtrain.data.worker import Batch
-
         worker, message = self._crew.receive(self._timeout_s)
         if message.pass_number != self._number:
             return

@@ -18,6 +18,9 @@ from dtrain import nn, optim
 from dtrain.autograd import Tensor
 from dtrain.serialization import load, save
 
+DTYPES = ["float16", "float32", "float64", "bool"] + [
+    f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
+]
 Point = namedtuple("Point", ["x", "y"])
 
 
@@ -88,7 +91,7 @@ def test_plain_values_come_back_as_they_were(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "dtype",
-    "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split(),
+    DTYPES,
 )
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3)])
 def test_tensors_come_back_with_the_same_bits(dtype: str, shape: tuple[int, ...]) -> None:
@@ -253,7 +256,7 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="Parent directory .* does not exist"):
+    with pytest.raises(RuntimeError, match=r"Parent directory .* does not exist"):
         save(1, tmp_path / "no" / "a")
 
 

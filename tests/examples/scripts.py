@@ -1,5 +1,6 @@
 """Running the scripts of examples/from_pytorch with dtrain, or with PyTorch in its place."""
 
+import functools
 import io
 import os
 import re
@@ -39,6 +40,7 @@ def hidden(module: str) -> Iterator[None]:
             sys.modules[module] = kept
 
 
+@functools.cache
 def run(name: str, by_pytorch: bool = False) -> Printed:
     """Run a script here, without matplotlib and without the user's data."""
     source = (SCRIPTS / f"{name}.py").read_text("utf-8")

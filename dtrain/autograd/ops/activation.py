@@ -245,12 +245,12 @@ def silu(x: Array) -> tuple[Array, Any]:
 def _gated(x: Array, coefficients: Sequence[float], slope: Any) -> tuple[Array, Any]:
     """x * sigmoid(x * p(x**2)); `above` is 1 / that sigmoid."""
     above, out = like(x), like(x)
+    negative = [-coefficient for coefficient in coefficients]
 
     def kernel(x: Array, above: Array, out: Array, work: Array) -> None:
         np.multiply(x, x, out=work)
-        polynomial(work, coefficients, above)
+        polynomial(work, negative, above)
         above *= x
-        np.negative(above, out=above)
         np.exp(above, out=above)
         above += 1.0
         np.divide(x, above, out=out)

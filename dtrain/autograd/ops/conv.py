@@ -171,7 +171,8 @@ def _mix(x: Array, matrix: Array) -> Array:
     """Each pixel's channels times a matrix (groups, o / groups, c / groups)."""
     split = x.reshape(len(x), len(matrix), matrix.shape[2], prod(x.shape[2:]))
     channels = matrix.shape[0] * matrix.shape[1]
-    return np.matmul(matrix, split).reshape(len(x), channels, *x.shape[2:])
+    out: Array = np.matmul(matrix, split)
+    return out.reshape(len(x), channels, *x.shape[2:])
 
 
 def _add_bias(out: Array, bias: Array) -> Array:

@@ -147,6 +147,8 @@ def batch_norm(
              do not go together, or statistics are missing.
     Source:  Ioffe and Szegedy 2015.
     """
+    if tuple(input.shape) == (0,):
+        return input.clone()  # nothing, of no channels: PyTorch lets it pass
     check_batch(input, running_mean, running_var, weight, bias, training, eps)
     if not training:
         if running_mean is None or running_var is None:

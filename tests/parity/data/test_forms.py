@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch", reason="parity tests compare with PyTorch")
 import safetensors.torch  # noqa: E402
 import torch.utils.data as theirs  # noqa: E402
 
+THING = object()
 Point = namedtuple("Point", ["x", "y"])
 
 
@@ -75,15 +76,17 @@ def batches(library: Any) -> list[Any]:
         # and what is refused
         [],
         [None],
-        [object()],
+        [THING],
         [np.array(["a"])],
         [np.array([None])],
         [(1, 2), (1,)],
         [[1], [1, 2]],
         [np.zeros(2), np.zeros(3)],
         [{"a": 1}, {"b": 1}],
-        [1, None],
         [1.0, None],
+        [1.0, "a"],
+        [1, "a"],
+        [np.float64(1), None],
     ]
 
 
@@ -186,7 +189,7 @@ def test_options_that_make_no_sense_raise_pytorchs_class(
         lambda d: d.StackDataset(),
         lambda d: d.StackDataset([1], [1, 2]),
         lambda d: d.StackDataset([1], a=[1]),
-        lambda d: d.random_split([1, 2], [1]),
+        lambda d: d.random_split([1, 2], [3]),
         lambda d: d.random_split([1, 2], [1.5, -0.5]),
         lambda d: d.Dataset()[0],
         lambda d: d.IterableDataset(),

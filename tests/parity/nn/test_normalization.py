@@ -190,6 +190,16 @@ def test_a_momentum_that_is_changed_counts_from_then_on() -> None:
     assert_same_module(mine, other, "float32")
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_of_nothing_at_all(training: bool) -> None:
+    assert_same(
+        lambda x: F.batch_norm(x, x.detach(), x.detach(), training=training),
+        lambda x: T.batch_norm(x, x.detach(), x.detach(), training=training),
+        (np.zeros(0),),
+        "float64",
+    )
+
+
 def test_an_empty_batch_leaves_the_statistics_alone() -> None:
     mine, other = modules("BatchNorm1d", 3)
     assert mine(tensor(np.zeros((0, 3), "f"))).shape == (0, 3)

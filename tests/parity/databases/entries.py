@@ -1,0 +1,199 @@
+"""PyTorch's operator database, as far as dtrain has the functions: entries, samples, forms."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from dtrain.autograd import Tensor
+from tests.parity.databases.runner import Call, Skip, compare, entry, ours, seeded
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_methods_invocations import op_db
+
+FLOATS = (torch.float32, torch.float64)
+WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+MOST = 40  # samples of an entry and dtype
+FEW = 6
+
+
+class Entry(NamedTuple):
+    """A row of the database, and dtrain's function."""
+
+    label: str
+    op: Any
+    function: Callable[..., Any]
+
+
+def entries() -> list[Entry]:
+    """Those that dtrain has, named by function and variant."""
+    found = []
+    for op in op_db:
+        function = entry(op.name)
+        if function is not None:
+            variant = f":{op.variant_test_name}" if op.variant_test_name else ""
+            found.append(Entry(op.name + variant, op, function))
+    return found
+
+
+def absent() -> list[str]:
+    """The names that dtrain has not."""
+    return sorted({op.name for op in op_db if entry(op.name) is None})
+
+
+def evenly(items: list[Any], most: int) -> list[Any]:
+    """At most so many of them, from the first to the last."""
+    if len(items) <= most:
+        return items
+    return [items[at * (len(items) - 1) // (most - 1)] for at in range(most)]
+
+
+def samples(op: Any, dtype: Any, most: int) -> list[Any]:
+    """Samples of PyTorch's, the first one also with gaps between its elements."""
+    gradients = op.supports_autograd and dtype.is_floating_point
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = list(op.sample_inputs("cpu", dtype, requires_grad=gradients))
+        chosen = evenly(found, most)
+        apart = [each.noncontiguous() for each in chosen[:1]]
+    return chosen + apart
+
+
+def forms(op: Any) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
+    """Other ways to call a function: (name, PyTorch's, dtrain's)."""
+    for theirs in (op.method_variant, op.inplace_variant):
+        if theirs is None or not hasattr(theirs, "__name__"):
+            continue
+        name = theirs.__name__
+        mine = getattr(Tensor, name, None)
+        if name.endswith("_") and not name.endswith("__"):
+            yield name, _on_a_copy(theirs), _on_a_copy(mine or _missing(name))
+        else:
+            yield name, theirs, mine or _missing(name)
+    for operator in (op.operator_variant, op.inplace_operator_variant):
+        if operator is not None:
+            yield f"operator {operator.__name__}", _on_a_copy(operator), _on_a_copy(operator)
+
+
+def _on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    def called(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(input, Tensor | torch.Tensor):
+            input = input.clone()
+        return function(input, *args, **kwargs)
+
+    return called
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def absent(*args: Any, **kwargs: Any) -> Any:
+        raise AttributeError(f"no method {name}")
+
+    return absent
+
+
+class Failure(NamedTuple):
+    """A sample on which the two differ."""
+
+    call: Call
+    error: BaseException
+
+    def __str__(self) -> str:
+        said = " ".join(str(self.error).split())[:300]
+        return f"{show(self.call)} -> {type(self.error).__name__}: {said}"
+
+
+def show(value: Any) -> str:
+    """A call in short: shapes and dtypes of its tensors."""
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    if isinstance(value, Call):
+        args = [show(each) for each in (value.input, *value.args)]
+        args += [f"{name}={show(each)}" for name, each in value.kwargs.items()]
+        return f"({', '.join(args)})"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(show(each) for each in value)}]"
+    return repr(value)
+
+
+def failures(row: Entry, dtype: Any, most: int) -> list[Failure]:
+    """The samples of a dtype on which dtrain's function differs from PyTorch's."""
+    gradients = row.op.supports_autograd and dtype.is_floating_point
+    found = []
+    for sample in samples(row.op, dtype, most):
+        call = Call(sample.input, sample.args, sample.kwargs)
+        found += failed(row.function, row.op.op, call, gradients)
+    return found
+
+
+def failed(mine: Any, theirs: Any, call: Call, gradients: bool) -> list[Failure]:
+    """The failure of one call, if it is one."""
+    try:
+        compare(mine, theirs, call, torch, gradients)
+    except Skip:
+        return []
+    except Exception as error:  # whatever it was: the test says what
+        return [Failure(call, error)]
+    return []
+
+
+def form_failures(row: Entry, dtype: Any, most: int) -> dict[str, list[Failure]]:
+    """The same for methods, operators and in-place forms."""
+    found: dict[str, list[Failure]] = {}
+    listed = list(forms(row.op))
+    if not listed:
+        return found
+    chosen = samples(row.op, dtype, most)
+    for name, theirs, mine in listed:
+        if not row.op.supports_autograd and name.endswith("_"):
+            continue
+        for sample in chosen:
+            call = Call(sample.input, sample.args, sample.kwargs)
+            if not isinstance(call.input, torch.Tensor) or not works(theirs, call):
+                continue
+            found.setdefault(name, []).extend(
+                failed(mine, theirs, call, row.op.supports_autograd)
+            )
+    return {name: each for name, each in found.items() if each}
+
+
+def works(theirs: Any, call: Call) -> bool:
+    """Whether PyTorch takes the call in this form."""
+    try:
+        seeded(torch, theirs, call)
+    except Exception:  # no such form for these arguments
+        return False
+    return True
+
+
+class Unraised(NamedTuple):
+    """Wrong arguments, and what dtrain did instead of raising the same error."""
+
+    call: Call
+    wanted: type[BaseException]
+    message: str
+    got: Any
+
+    def __str__(self) -> str:
+        return f"{show(self.call)} -> {self.got!r:.200}, not {self.wanted.__name__}({self.message!r})"
+
+
+def unraised(row: Entry) -> list[Unraised]:
+    """The wrong arguments of the database for which dtrain does not raise PyTorch's class."""
+    if row.op.error_inputs_func is None:
+        return []
+    found = []
+    for error in row.op.error_inputs("cpu"):
+        sample = error.sample_input
+        call = Call(sample.input, sample.args, sample.kwargs)
+        try:
+            mine = Call(*(ours(each, torch) for each in call))
+            got: Any = row.function(mine.input, *mine.args, **mine.kwargs)
+        except Skip:
+            continue
+        except Exception as raised:  # compared below
+            got = raised
+        if not isinstance(got, error.error_type):
+            found.append(Unraised(call, error.error_type, str(error.error_regex), got))
+    return found
