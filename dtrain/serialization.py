@@ -198,8 +198,8 @@ def _restored(node: Any, arrays: Mapping[str, Array]) -> Any:
         return [_restored(inner, arrays) for inner in node]
     if not isinstance(node, dict):
         return node
-    kind, content = next(iter(node.items()))
-    return _KINDS[kind](content, arrays, node)
+    [kind, *_] = node
+    return _KINDS[kind](node[kind], arrays, node)
 
 
 def _pairs(content: Any, arrays: Mapping[str, Array]) -> list[tuple[Any, Any]]:

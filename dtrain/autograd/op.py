@@ -282,8 +282,12 @@ def fused(
     differentiates it, and tests hold the fused forward and backward against it. A formula of None
     says that `backward` is written as rules are, and can be recorded itself; only this form may
     take any number of inputs (`*arrays`).
+
+    `unsaved` names inputs whose elements `backward` does not read, so that they may be changed in
+    place before it; `saves_out` says that it reads the output, which then may not. Tests hold an op
+    to what it says here.
     """
-    return lambda forward: Fused(forward, differentiable, formula)
+    return lambda forward: Fused(forward, differentiable, formula, unsaved, saves_out, label)
 
 
 def _guards(plan: Plan, inputs: Sequence[Any], result: Value) -> list[Guard]:

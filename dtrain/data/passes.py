@@ -3,6 +3,7 @@
 import warnings
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dtrain.data.fetchers import fetcher
@@ -114,12 +115,8 @@ class PooledPass(Pass):
             self._assign()
 
     def _next(self) -> Any:
-        try:
-            while self._turns.is_waiting():
-                self._take_in()
-        except BaseException:  # Ctrl+C too: what has arrived in part would be lost
-            self._crew.close()
-            raise
+        while self._turns.is_waiting():
+            self._take_in()
         if self._turns.is_over():
             if not self._persistent:
                 self._crew.close()
@@ -138,11 +135,13 @@ class PooledPass(Pass):
             return
         turn = self._turns.next_turn()
         if turn is not None:
-            self._crew.send(turn.worker, Task(self._number, turn.number, index))
+            with self._closing_on_error():
+                self._crew.send(turn.worker, Task(self._number, turn.number, index))
 
     def _take_in(self) -> None:
         """Wait for one message of a worker. One that belongs to an earlier pass is dropped."""
-        worker, message = self._crew.receive(self._timeout_s)
+        with self._closing_on_error():
+            worker, message = self._crew.receive(self._timeout_s)
         if message.pass_number != self._number:
             return
         if isinstance(message, Batch):
@@ -152,3 +151,12 @@ class PooledPass(Pass):
         if not self._persistent:
             self._crew.dismiss(worker)
         self._assign()
+
+    @contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        """Also for Ctrl+C: a message that has come or gone in part cannot be mended."""
+        try:
+            yield
+        except BaseException:
+            self._crew.close()
+            raise

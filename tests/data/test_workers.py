@@ -293,6 +293,17 @@ def test_persistent_workers_that_died_are_replaced_in_the_next_pass() -> None:
     assert len(labels(squares)) == 5
 
 
+def test_persistent_workers_that_died_between_passes_are_an_error_once() -> None:
+    squares: Any = loader(Squares(), persistent_workers=True)
+    list(squares)
+    [process, *_] = [hand.process for hand in squares._pass._crew._hands]
+    process.kill()
+    process.join()
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(squares)
+    assert len(labels(squares)) == 5
+
+
 def test_two_loaders_at_once_do_not_hold_each_others_pipes() -> None:
     first, second = iter(loader(Squares())), iter(loader(Squares()))
     assert [plain(b) for b in first] == [plain(b) for b in second]

@@ -45,7 +45,7 @@ def _linear_formula(x: Any, weight: Any, bias: Any = None) -> Any:
     return out if bias is None else out + bias
 
 
-@fused("x", "weight", "bias", formula=_linear_formula)
+@fused("x", "weight", "bias", formula=_linear_formula, unsaved=["bias"], label="Addmm")
 def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, Any]:
     """x @ weight.T + bias.
 
