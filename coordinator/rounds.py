@@ -1,5 +1,7 @@
-"""What is to be done, and in which order: a training round for each step, an evaluation where one
-is due. Pure."""
+"""What is to be done, and in which order: training rounds and evaluations, where each is due.
+
+Pure.
+"""
 
 from dataclasses import dataclass
 from typing import Any

@@ -16,6 +16,7 @@ import numpy as np
 
 from dtrain import keyed
 from dtrain.autograd import Tensor
+from dtrain.data import IterableDataset
 from dtrain.errors import DtrainError, JobError
 from dtrain.layout import Array
 from dtrain.nn import Module
@@ -133,7 +134,8 @@ def _map_style(data: Any, who: str) -> Any:
             f"{who} returned a {kind}; return its dataset: batches are made by batch_size and "
             "micro_batches, and shuffled by order"
         )
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+    is_stream = isinstance(data, IterableDataset)
+    if is_stream or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise JobError(f"{who} must return a dataset with len(data) and data[i], not {kind}")
     if length(data) == 0:
         raise JobError(f"{who} returned an empty dataset")

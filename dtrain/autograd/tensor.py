@@ -1,6 +1,8 @@
 # mypy: disable-error-code="no-any-return"
-"""Tensor: what it is, its way into and out of the graph. Its functions are in `functions`, its
-operators in `operators`; both are attached to this class."""
+"""Tensor: what it is, its way into and out of the graph.
+
+Its functions are in `functions`, its operators in `operators`; both are attached to this class.
+"""
 
 import warnings
 import weakref
@@ -198,7 +200,7 @@ class Tensor(Value):
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if not self.ndim and not self._view else str(self), spec)
+        return format(str(self) if self.ndim else self.item(), spec)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `copy` and `pickle`: what the user made, not its place in a graph."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from dtrain.autograd.tensor import Tensor
+from dtrain.nn.distance import PairwiseDistance
 from dtrain.nn.functional import margin as F
-from dtrain.nn.functional.distance import pairwise_distance
 from dtrain.nn.loss import Loss, WeightedLoss
 
 __all__ = [
@@ -112,7 +112,7 @@ class TripletMarginWithDistanceLoss(Loss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
-        self.distance_function = distance_function or pairwise_distance
+        self.distance_function = distance_function or PairwiseDistance()
         self.margin, self.swap = _positive(margin), swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

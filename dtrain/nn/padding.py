@@ -133,19 +133,31 @@ class ReplicationPad3d(_Pad):
     ndim, mode = 3, "replicate"
 
 
-class CircularPad1d(_Pad):
+class _Circular(_Pad):
+    mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See `functional.pad`. Raises ValueError for a number of dimensions that does not fit."""
+        if input.ndim - self.ndim not in (1, 2):
+            raise ValueError(
+                f"expected {self.ndim + 1}D or {self.ndim + 2}D input (got {input.ndim}D input)"
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_Circular):
     """The last axis continued with its other end."""
 
-    ndim, mode = 1, "circular"
+    ndim = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_Circular):
     """The last two axes continued with their other ends."""
 
-    ndim, mode = 2, "circular"
+    ndim = 2
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_Circular):
     """The last three axes continued with their other ends."""
 
-    ndim, mode = 3, "circular"
+    ndim = 3

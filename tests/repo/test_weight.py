@@ -1,5 +1,6 @@
 """dtrain is light: quick to import, small to install, with no compiler."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -17,16 +18,26 @@ WHEELS_MB_MAX = 25
 IMPORT = "import time; a = time.perf_counter(); import dtrain; print(time.perf_counter() - a)"
 
 
-def import_seconds() -> float:
+def import_seconds(compiled: Path) -> float:
+    """Of a new process, with the bytecode that an installed package has, wherever it may lie."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     run = subprocess.run(
-        [sys.executable, "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", IMPORT],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(run.stdout)
 
 
-def test_dtrain_is_imported_within_a_third_of_a_second(figure: Callable[[str], None]) -> None:
-    import_seconds()  # the first compiles the sources
-    median_s = statistics.median(import_seconds() for _ in range(7))
+def test_dtrain_is_imported_within_a_third_of_a_second(
+    figure: Callable[[str], None], tmp_path: Path
+) -> None:
+    import_seconds(tmp_path)  # the first compiles the sources
+    median_s = statistics.median(import_seconds(tmp_path) for _ in range(7))
     figure(f"import dtrain: {median_s:.3f} s (median of 7; at most {IMPORT_S_MAX})")
     assert median_s <= IMPORT_S_MAX
 

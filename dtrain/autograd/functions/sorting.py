@@ -1,19 +1,18 @@
 # mypy: disable-error-code="no-any-return"
-"""Order and running sums along a dimension."""
+"""Order along a dimension."""
 
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dtrain.autograd.functions.arguments import dim_of, dtype_of
+from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
-from dtrain.autograd.ops import scan, shape
+from dtrain.autograd.ops import shape
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
-    "argsort", "cummax", "cummin", "cumprod", "cumsum", "diff", "kthvalue", "logcumsumexp",
-    "median", "msort", "nanmedian", "searchsorted", "sort", "topk",
+    "argsort", "kthvalue", "median", "msort", "nanmedian", "sort", "topk",
 ]  # fmt: skip
 
 
@@ -24,7 +23,7 @@ class Ordered(NamedTuple):
     indices: Tensor
 
 
-def _taken(input: Tensor, indices: Any, axis: int) -> Ordered:
+def taken(input: Tensor, indices: Any, axis: int) -> Ordered:
     """Elements of a dimension, by their indices."""
     return Ordered(shape.take_along(input, indices=indices, axis=axis), Tensor(indices))
 
@@ -43,7 +42,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     axis = dim_of(dim, input.ndim)
     if not input.ndim:
         return Ordered(input.clone(), Tensor(np.zeros((), np.int64)))
-    return _taken(input, _order(input._array, axis, descending), axis)
+    return taken(input, _order(input._array, axis, descending), axis)
 
 
 @public()
@@ -70,7 +69,7 @@ def topk(
     if not input.ndim:
         return sort(input)
     key = (slice(None),) * axis + (slice(0, k),)
-    return _taken(input, _order(input._array, axis, largest)[key], axis)
+    return taken(input, _order(input._array, axis, largest)[key], axis)
 
 
 @public()
@@ -88,7 +87,7 @@ def _ranked(input: Tensor, rank: Any, axis: int, keepdim: bool) -> Ordered:
         return sort(input)
     order = _order(input._array, axis, descending=False)
     at = np.take_along_axis(order, np.broadcast_to(rank, _one(order.shape, axis)), axis)
-    found = _taken(input, at, axis)
+    found = taken(input, at, axis)
     return found if keepdim else Ordered(*(each.squeeze(axis) for each in found))
 
 
@@ -127,86 +126,3 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 def nanmedian(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """As `median`, of what is not nan."""
     return _middle(input, dim, keepdim, skips_nan=True)
-
-
-def _typed(input: Tensor, dtype: Any) -> Tensor:
-    return input if dtype is None else input.to(dtype_of(dtype, None))
-
-
-@public(in_place=True)
-def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Sums of the elements so far along a dimension."""
-    return scan.cumsum(_typed(input, dtype), axis=dim_of(dim, input.ndim))
-
-
-@public(in_place=True)
-def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Products of the elements so far along a dimension."""
-    return scan.cumprod(_typed(input, dtype), axis=dim_of(dim, input.ndim))
-
-
-@public()
-def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """log of the running sum of e ** x along a dimension."""
-    return scan.logcumsumexp(input, axis=dim_of(dim, input.ndim))
-
-
-def _running(input: Tensor, dim: int, sign: int) -> Ordered:
-    axis = dim_of(dim, input.ndim)
-    if not input.ndim:
-        return sort(input)
-    return _taken(input, scan.running_extreme(input._array, axis, sign), axis)
-
-
-@public()
-def cummax(input: Tensor, dim: int) -> Ordered:
-    """(values, indices) of the greatest element so far along a dimension."""
-    return _running(input, dim, 1)
-
-
-@public()
-def cummin(input: Tensor, dim: int) -> Ordered:
-    """(values, indices) of the least element so far along a dimension."""
-    return _running(input, dim, -1)
-
-
-@public()
-def diff(
-    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None,
-    append: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Each element minus the one before it along a dimension, n times over."""
-    if not input.ndim:
-        raise RuntimeError("diff expects input to be at least one-dimensional")
-    axis = dim_of(dim, input.ndim)
-    if n == 0:
-        return input
-    parts = [each for each in (prepend, input, append) if each is not None]
-    out: Tensor = shape.cat(*parts, dim=axis) if len(parts) > 1 else input
-    lead = (slice(None),) * axis
-    for _ in range(min(n, out._array.shape[axis])):
-        later, former = out[(*lead, slice(1, None))], out[(*lead, slice(None, -1))]
-        out = later != former if out._array.dtype == bool else later - former
-    return out
-
-
-@public()
-def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
-    side: str | None = None, sorter: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Where elements would go in a sequence that is in order, along the last dimension."""
-    if side is not None and right and side == "left":
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites")
-    where = "right" if right or side == "right" else "left"
-    values = np.asarray(input._array if isinstance(input, Tensor) else input)
-    edges = sorted_sequence._array
-    if sorter is not None:
-        edges = np.take_along_axis(edges, sorter._array, -1)
-    dtype = np.int32 if out_int32 else np.int64
-    if edges.ndim == 1:
-        return Tensor(np.asarray(np.searchsorted(edges, values, where)).astype(dtype))
-    out = np.empty(values.shape, dtype)
-    for at in np.ndindex(edges.shape[:-1]):
-        out[at] = np.searchsorted(edges[at], values[at], where)
-    return Tensor(out)

@@ -48,9 +48,12 @@ def huber(a: Array, b: Array, *, delta: float = 1.0, scale: float = 1.0) -> Any:
     return loss if scale == 1.0 else loss * scale
 
 
+_LEAST = float(np.float32(1e-12))  # PyTorch's, which is rounded to float32 for all dtypes
+
+
 @op(
     prepare=common,
-    x=lambda g, x, t: g * (x - t) / maximum((1.0 - x) * x, 1e-12),
+    x=lambda g, x, t: g * (x - t) / maximum((1.0 - x) * x, _LEAST),
     t=lambda g, x: g * (log1p(-x) - log(x)),
 )
 def binary_entropy(x: Array, t: Array) -> Any:

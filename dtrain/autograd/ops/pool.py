@@ -10,6 +10,7 @@ from dtrain.autograd.dtypes import canonical
 from dtrain.autograd.op import fused, op
 from dtrain.autograd.ops.resample import BLOCK, Table
 from dtrain.autograd.ops.shape import reshape, take_along
+from dtrain.autograd.ops.windows import copy_rows
 from dtrain.autograd.value import Array, Value
 
 
@@ -121,27 +122,32 @@ def _stage(
     """One axis of `_winners`: the greatest, and the number of its tap along the axes so far."""
     ahead: Any = (slice(None),) * axis
     first = _first_of_all(table)
-    best = np.array(x[(*ahead, first)], order="C")
-    codes = np.zeros(best.shape, code.dtype)
-    if code.ndim:
-        codes[...] = code[(*ahead, first)]
+    best = _dense(x[(*ahead, first)])
+    codes = _dense(code[(*ahead, first)]) if code.ndim else np.zeros(best.shape, code.dtype)
     if not isinstance(first, slice):
         codes += _along((table.first[0] * behind).astype(code.dtype), best, axis)
     for number, (outs, sources, _) in enumerate(table.indices):
         if number == 0 and isinstance(first, slice):
             continue
         into, source = (*ahead, outs), (*ahead, sources)
-        values, held, kept = np.ascontiguousarray(x[source]), best[into], codes[into]
+        values, held, kept = _dense(x[source]), best[into], codes[into]
         better = values > held
         if has_nan:
             better |= np.isnan(values)
-        own = (code[source] if code.ndim else code) + code.dtype.type(number * behind)
+        own = (_dense(code[source]) if code.ndim else code) + code.dtype.type(number * behind)
         mask = np.negative(better.view(np.uint8).astype(code.dtype, copy=False))
         kept ^= (kept ^ own) & mask  # several times as fast as a masked copy
         np.maximum(held, values, out=held)
         if not isinstance(outs, slice):  # then `held` and `kept` are copies
             best[into], codes[into] = held, kept
     return best, codes
+
+
+def _dense(x: Array) -> Array:
+    """A copy in C order."""
+    out = np.empty(x.shape, x.dtype)
+    copy_rows(out, x)
+    return out
 
 
 def _along(numbers: Array, like: Array, axis: int) -> Array:

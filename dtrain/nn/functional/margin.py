@@ -21,6 +21,8 @@ __all__ = [
     "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
+_EPS = float(np.float32(1e-12))  # PyTorch's, which is rounded to float32 for all dtypes
+
 
 def _positive(x: Any) -> Any:
     """max(x, 0), with PyTorch's gradient of `clamp_min`: 1 at 0."""
@@ -87,7 +89,7 @@ def cosine_embedding_loss(
             f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found "
             f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
         )
-    squares = [(each * each).sum(-1) + 1e-12 for each in (input1, input2)]
+    squares = [(each * each).sum(-1) + _EPS for each in (input1, input2)]
     cosine = (input1 * input2).sum(-1) / (squares[0] * squares[1]).sqrt()
     near = where(eq(target, 1), 1 - cosine, 0.0)
     return reduced(near + where(eq(target, -1), _positive(cosine - margin), 0.0), reduction)

@@ -135,6 +135,8 @@ def adaptive_sizes(name: str, input: Tensor, output_size: Any, empty_channels: b
     ndim = int(name[-2])
     if output_size is None or (ndim == 1 and not _is_ints(output_size)):
         raise TypeError(f"{name}(): argument 'output_size' must be tuple of ints")
+    if ndim > 1 and isinstance(output_size, Sequence) and input.ndim <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     wanted = list(output_size) if isinstance(output_size, Sequence) else [output_size] * ndim
     if len(wanted) != ndim:
         raise RuntimeError(f"{name}: output_size must be {ndim}")

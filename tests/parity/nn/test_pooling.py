@@ -175,6 +175,7 @@ MISTAKES: list[Any] = [
     ("avg_pool3d", (1, 3, 2, 6, 6), (3,), {"padding": 1}),
     ("adaptive_avg_pool1d", (1, 3, 6), (None,), {}),
     ("adaptive_avg_pool2d", (6, 6), (2,), {}),
+    ("adaptive_avg_pool2d", (6, 6), ((2, 2),), {}),
     ("adaptive_avg_pool2d", (1, 3, 6, 6), (-1,), {}),
     ("adaptive_avg_pool2d", (1, 3, 6, 6), ((2, 2, 2),), {}),
     ("adaptive_max_pool2d", (1, 0, 6, 6), (2,), {}),

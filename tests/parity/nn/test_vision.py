@@ -140,6 +140,13 @@ def test_modules(name: str, args: Any, ndim: int) -> None:
     assert_same(mine, other, (rng.normal(size=(2, 4, 4, 6, 5)[: ndim + 2]),), "float64")
 
 
+def test_circular_padding_as_a_module_counts_dimensions() -> None:
+    x = np.zeros((1, 2, 3, 4))
+    assert_same_error(
+        lambda: nn.CircularPad1d(1)(tensor(x)), lambda: torch.nn.CircularPad1d(1)(torch.tensor(x))
+    )
+
+
 def test_fold_as_a_module() -> None:
     mine, other = nn.Fold((4, 5), (2, 3), stride=2), torch.nn.Fold((4, 5), (2, 3), stride=2)
     assert repr(mine) == repr(other)

@@ -1,0 +1,61 @@
+# mypy: disable-error-code="no-any-return"
+"""Norms of vectors."""
+
+import math
+from typing import Any
+
+from dtrain.autograd.functions import comparison
+from dtrain.autograd.functions.arguments import Dim, dims_of
+from dtrain.autograd.functions.extremes import require_some
+from dtrain.autograd.functions.reduction import as_dtype, require_float
+from dtrain.autograd.functions.registry import public
+from dtrain.autograd.functions.spread import root
+from dtrain.autograd.ops import elementwise, reduce
+from dtrain.autograd.tensor import Tensor
+
+__all__ = [
+    "dist", "norm",
+]  # fmt: skip
+
+
+@public()
+def norm(
+    input: Tensor, p: Any = "fro", dim: Dim = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
+    """The p-norm of all elements or over dimensions; "fro" is p = 2."""
+    input = require_float(as_dtype(input, dtype), "norm")
+    order = 2.0 if p in ("fro", None) else p
+    if not isinstance(order, int | float):
+        raise RuntimeError(f"norm: p must be a number, inf or 'fro', not {p!r}")
+    return vector_norm(input, float(order), dim, keepdim)
+
+
+def vector_norm(input: Tensor, order: float, dim: Dim, keepdim: bool) -> Tensor:
+    """(sum |x| ** p) ** (1 / p) over dimensions, with its limits at 0 and +-inf; its gradient is 0
+    where the norm is 0."""
+    axes = dims_of(dim, input.ndim)
+    size = elementwise.abs_(input)
+    if order == 0:
+        return reduce.sum_((input != 0).to(input.dtype) + size * 0.0, axis=axes, keepdims=keepdim)
+    if math.isinf(order):
+        extreme = reduce.amax if order > 0 else reduce.amin
+        return extreme(require_some(size, "linalg.vector_norm", dim), axis=axes, keepdims=keepdim)
+    if order == 1:
+        return reduce.sum_(size, axis=axes, keepdims=keepdim)
+    if order == 2:
+        return root(reduce.sum_(input * input, axis=axes, keepdims=keepdim))
+    zero = size.detach() == 0
+    powers = elementwise.pow_(comparison.where(zero, 1.0, size), order)
+    powers = comparison.where(zero, 0.0 if order > 0 else math.inf, powers)
+    total = reduce.sum_(powers, axis=axes, keepdims=keepdim)
+    nothing = total.detach() == 0
+    if not nothing._array.any():
+        return elementwise.pow_(total, 1 / order)
+    safe = elementwise.pow_(comparison.where(nothing, 1.0, total), 1 / order)
+    return comparison.where(nothing, 0.0, safe)
+
+
+@public()
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of the difference."""
+    return norm(input - other, p)

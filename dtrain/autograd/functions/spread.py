@@ -1,0 +1,80 @@
+# mypy: disable-error-code="no-any-return"
+"""Variances and standard deviations over dimensions."""
+
+import builtins
+from typing import Any
+
+from dtrain.autograd.functions import comparison
+from dtrain.autograd.functions.arguments import Dim, dims_of
+from dtrain.autograd.functions.reduction import count_along, require_float
+from dtrain.autograd.functions.registry import public
+from dtrain.autograd.ops import elementwise, reduce
+from dtrain.autograd.tensor import Tensor
+
+__all__ = [
+    "std", "std_mean", "var", "var_mean",
+]  # fmt: skip
+
+
+def _unbiased(dim: Dim | bool, unbiased: Any, correction: Any) -> tuple[Dim, float]:
+    """PyTorch's older form var(x, unbiased) and var(x, dim, unbiased) in the terms of its newer."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    return dim, 1 if correction is None else correction
+
+
+@public()
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False,
+    *, correction: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Variance and mean over dimensions: squares over (number - correction), by default 1."""
+    require_float(input, "var_mean")
+    dim, less = _unbiased(dim, unbiased, correction)
+    axes = dims_of(dim, input.ndim)
+    center = reduce.mean(input, axis=axes, keepdims=True)
+    away = input - center
+    squares = reduce.sum_(away * away, axis=axes, keepdims=keepdim)
+    spread = squares / builtins.max(0.0, float(count_along(input, axes) - less))
+    means = center if keepdim else center.reshape(spread._array.shape)
+    return spread, means
+
+
+@public()
+def var(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False,
+    *, correction: Any = None,
+) -> Tensor:  # fmt: skip
+    """Variance over dimensions: squares over (number - correction), by default 1."""
+    require_float(input, "var")
+    return var_mean(input, dim, unbiased, keepdim, correction=correction)[0]
+
+
+@public()
+def std(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False,
+    *, correction: Any = None,
+) -> Tensor:  # fmt: skip
+    """Square root of the variance; its gradient is 0 where that is 0."""
+    require_float(input, "std")
+    return root(var_mean(input, dim, unbiased, keepdim, correction=correction)[0])
+
+
+@public()
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False,
+    *, correction: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Standard deviation and mean over dimensions."""
+    spread, center = var_mean(input, dim, unbiased, keepdim, correction=correction)
+    return root(spread), center
+
+
+def root(squares: Tensor) -> Tensor:
+    """Square root with gradient 0 at 0."""
+    zero = squares.detach() == 0
+    if not zero._array.any():
+        return elementwise.sqrt(squares)
+    return comparison.where(zero, 0.0, elementwise.sqrt(comparison.where(zero, 1.0, squares)))
