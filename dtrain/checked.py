@@ -20,6 +20,7 @@ from dtrain.data import IterableDataset
 from dtrain.errors import DtrainError, JobError
 from dtrain.layout import Array
 from dtrain.nn import Module
+from dtrain.nn.kept import Kept
 from dtrain.optim import Optimizer
 from dtrain.sources import FOREIGN, OURS
 
@@ -87,8 +88,14 @@ def model_of(job: "Job") -> Module:
 def optimizer_of(job: "Job", model: Module) -> Optimizer:
     """A new optimizer over the model's parameters, made under the job's seed."""
     who = f"{type(job).__name__}.optimizer"
+    kept = Kept(model)
     with calling(who), keyed.model_scope(job.seed):
         optimizer: object = job.optimizer(model)
+    changed = kept.changed()
+    if changed is not None:
+        raise JobError(
+            f"{who} changed the model ({changed}); workers do not call it: do that in model()"
+        )
     if isinstance(optimizer, tuple | list):
         raise JobError(f"{who} returned {len(optimizer)} optimizers; a job has exactly one")
     if not isinstance(optimizer, Optimizer):

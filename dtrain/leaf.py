@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from dtrain import keyed
-from dtrain.autograd import Tensor, no_grad
+from dtrain.autograd import Tensor, enable_grad, no_grad
+from dtrain.autograd.dtypes import get_default_dtype, set_default_dtype
+from dtrain.autograd.modes import MODE
 from dtrain.batch import cast, rows
 from dtrain.checked import Loss, eval_data_of, length, loss_of, model_of, order_of, train_data_of
 from dtrain.data import default_collate, fetch
@@ -25,6 +27,7 @@ from dtrain.gradsum import ChunkSum, GradSum, TailSum
 from dtrain.job import Job
 from dtrain.layout import Array, Layout
 from dtrain.nn.buffers import recording
+from dtrain.nn.kept import Kept
 from dtrain.nn.updates import Update
 from dtrain.schedule import Schedule
 
@@ -64,6 +67,7 @@ class LeafComputer:
         self.model = model_of(job)
         self.layout = Layout.of(self.model, job.chunk_elements)
         self.tensors: list[Tensor] = list(self.model.parameters())
+        self._kept = Kept(self.model)
         self._trained = [i for i, p in enumerate(self.layout.parameters) if p.trainable]
         self.train_data, self.eval_data = train_data_of(job), eval_data_of(job)
         self.schedule = _schedule(job, self.train_data, self.eval_data)
@@ -100,7 +104,7 @@ class LeafComputer:
         at = Place(step, "train", leaf, self.schedule.batch(step).epoch)
         lo, hi = self.schedule.leaf(step, leaf)
         gradients = self.layout.allocate_gradients()
-        with keyed.leaf_scope(self.job.seed, step, leaf), self._leaf(at):
+        with keyed.leaf_scope(self.job.seed, step, leaf), self._leaf(at), enable_grad():
             self._aim(gradients)
             tail = self._run(at, self.train_data, self._order_of(at.epoch)[lo:hi])
             reached = self._collect()
@@ -184,10 +188,17 @@ class LeafComputer:
 
     def _require_untouched(self) -> None:
         for i, (tensor, view) in enumerate(zip(self.tensors, self._views, strict=True)):
+            name = self.layout.parameters[i].name
             if tensor._array is not view:
-                name = self.layout.parameters[i].name
-                tensor._array = view
                 raise JobError(_changed(f"{name} got a new array"))
+            if tensor.grad is not None and not self.layout.parameters[i].trainable:
+                raise JobError(f"{name} got a gradient, but is frozen in model()")
+        rebuilt = self._kept.rebuilt()
+        if rebuilt is not None:
+            raise JobError(
+                f"{rebuilt} changed inside loss: parameters, buffers and modules that come later "
+                "are not trained; make all of them in model()"
+            )
 
     def _updates(self, by_name: Mapping[str, Update]) -> dict[int, Update]:
         named = enumerate(self.layout.buffers)
@@ -202,10 +213,11 @@ class LeafComputer:
     @contextmanager
     def _leaf(self, at: Place) -> Iterator[None]:
         """Around the user's code: whatever it raises says in which leaf, and nothing is left."""
-        self._forget_gradients()
+        self._put_back()
         self.job._enter_leaf(at.step, at.epoch)
         try:
-            yield
+            with _settings():
+                yield
         except UserError as error:
             raise type(error)(f"{at}: {error}") from error
         except DtrainError:
@@ -214,11 +226,27 @@ class LeafComputer:
             raise _blamed(at, error) from error
         finally:
             self.job._leave_leaf(0.0)
-            self._forget_gradients()
+            self._put_back()
 
-    def _forget_gradients(self) -> None:
-        for tensor in self.tensors:
-            tensor.grad = tensor._grad_home = None
+    def _put_back(self) -> None:
+        """The model as it was made, on the bound weights, without gradients. A graph of an earlier
+        leaf that somebody kept has no part in the next one's order."""
+        for tensor, view in zip(self.tensors, self._views, strict=True):
+            tensor._array = view
+            tensor._grad = tensor._grad_home = tensor._leaf = None
+        self._kept.put_back()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """What a thread or the process is set to, as it was before the user's code."""
+    modes, dtype = (MODE.enabled, MODE.anomaly, MODE.check_nan), get_default_dtype()
+    try:
+        with np.errstate():
+            yield
+    finally:
+        MODE.enabled, MODE.anomaly, MODE.check_nan = modes
+        set_default_dtype(dtype)
 
 
 def read_only(array: Array) -> Array:

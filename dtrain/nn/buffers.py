@@ -54,13 +54,15 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A buffer as it was before: its owner, its tensor, and the array behind that."""
+    """A buffer as it was before: its owner, its tensor, the array behind that, and its place in a
+    graph: in-place ops on what is recorded put a buffer into the leaf's."""
 
     module: "Module"
     name: str
     tensor: Any
     array: Array
     rule: str | None
+    place: tuple[Any, bool]
 
 
 _ACTIVE = threading.local()
@@ -94,13 +96,15 @@ def recording(model: "Module") -> Iterator[Recording]:
         _ACTIVE.recording = before
         for each in held.values():
             each.tensor._array = each.array
+            each.tensor._node, each.tensor._requires_grad = each.place
             each.module._buffers[each.name] = each.tensor
 
 
 def _hold(model: "Module") -> dict[str, _Held]:
     held = {}
     for full, module, name, tensor in model._owned_buffers():
-        held[full] = _Held(module, name, tensor, tensor._array, module._buffer_rules.get(name))
+        rule, place = module._buffer_rules.get(name), (tensor._node, tensor._requires_grad)
+        held[full] = _Held(module, name, tensor, tensor._array, rule, place)
         tensor._array = tensor._array.copy()
     return held
 

@@ -20,6 +20,15 @@ def tensor_of(value: Any, name: str = "input", who: str = "") -> Tensor:
     raise TypeError(f"{who}(): argument '{name}' must be Tensor, not {type(value).__name__}")
 
 
+def tensors_of(who: str, *values: Any) -> None:
+    """Raises TypeError, as PyTorch does, for a value that is no Tensor."""
+    for at, value in enumerate(values, 1):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{who}(): argument (position {at}) must be Tensor, not {type(value).__name__}"
+            )
+
+
 def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """f(2, 3), f((2, 3)) and f([2, 3]) are the same: (2, 3)."""
     if len(given) == 1 and isinstance(given[0], Sequence | Tensor) and not _is_number(given[0]):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.functions.arguments import tensor_of, tensors_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.ops import logic
 from dtrain.autograd.tensor import Tensor
@@ -17,16 +18,30 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _comparison(op: Any) -> Any:
+    def function(input: Tensor, other: Any) -> Any:
+        return op(tensor_of(input, who=op.name), other)
+
+    return _declared(function, op)
+
+
 def _binary(op: Any) -> Any:
     def function(input: Any, other: Any) -> Any:
+        if not isinstance(input, Tensor):
+            tensors_of(op.name, other)
         return op(input, other)
 
+    return _declared(function, op)
+
+
+def _declared(function: Any, op: Any) -> Any:
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.__doc__
     return public(in_place=True)(function)
 
 
-eq, ne, lt, le, gt, ge = map(_binary, (logic.eq, logic.ne, logic.lt, logic.le, logic.gt, logic.ge))
+eq, ne, lt = _comparison(logic.eq), _comparison(logic.ne), _comparison(logic.lt)
+le, gt, ge = _comparison(logic.le), _comparison(logic.gt), _comparison(logic.ge)
 bitwise_and, bitwise_or = _binary(logic.bitwise_and), _binary(logic.bitwise_or)
 bitwise_xor = _binary(logic.bitwise_xor)
 bitwise_left_shift = _binary(logic.bitwise_left_shift)
@@ -39,17 +54,23 @@ def bitwise_not(input: Tensor) -> Tensor:
     return logic.bitwise_not(input)
 
 
-@public()
+@public(method=False)
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, `other` elsewhere; the indices of True without these."""
     if input is None and other is None:
-        return tuple(Tensor(indices) for indices in np.nonzero(condition._array))
+        return tuple(Tensor(indices) for indices in np.nonzero(np.atleast_1d(condition._array)))
     if condition._array.dtype != bool:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{condition.dtype}"
         )
     return logic.where(condition, input, other)
+
+
+@public(function=False, name="where")
+def where_method(input: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """`input` where the condition holds, `other` elsewhere."""
+    return where(condition, input, other)
 
 
 def _truth(value: Any) -> Any:
@@ -85,6 +106,11 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Whether |input - other| <= atol + rtol * |other|, element by element."""
+    if input._array.dtype != other._array.dtype:
+        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    if rtol < 0 or atol < 0:
+        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
+        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     return Tensor(np.isclose(input._array, other._array, rtol, atol, equal_nan))
 
 
@@ -99,9 +125,7 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether |input - other| <= atol + rtol * |other| everywhere."""
-    if input._array.dtype != other._array.dtype:
-        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
-    return bool(np.allclose(input._array, other._array, rtol, atol, equal_nan))
+    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 
 for _name, _of in {

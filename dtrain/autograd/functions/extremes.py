@@ -2,11 +2,12 @@
 """Greatest and least elements over dimensions; any and all."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of
+from dtrain.autograd.functions import results
+from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, tensors_of
 from dtrain.autograd.functions.reduction import count_along
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import elementwise, reduce, shape
@@ -15,20 +16,6 @@ from dtrain.autograd.tensor import Tensor
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "max", "min",
 ]  # fmt: skip
-
-
-class Extreme(NamedTuple):
-    """What `max` and `min` over one dimension return."""
-
-    values: Tensor
-    indices: Tensor
-
-
-class Range(NamedTuple):
-    """What `aminmax` returns."""
-
-    min: Tensor
-    max: Tensor
 
 
 @public()
@@ -61,9 +48,9 @@ def require_some(input: Tensor, who: str, dim: Any) -> Tensor:
 
 
 @public()
-def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Range:
+def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> results.Range:
     """Least and greatest element, of all or over one dimension."""
-    return Range(amin(input, dim, keepdim), amax(input, dim, keepdim))
+    return results.aminmax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 @public()
@@ -71,6 +58,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     """Greatest element of all; (values, indices) along a dimension; or of two tensors."""
     pair = dim if isinstance(dim, Tensor) else other
     if pair is not None:
+        tensors_of("max", input, pair)
         return elementwise.maximum(input, pair)
     return amax(input) if dim is None else _extreme(input, reduce.argmax, dim, keepdim, "max")
 
@@ -80,24 +68,30 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     """Least element of all; (values, indices) along a dimension; or of two tensors."""
     pair = dim if isinstance(dim, Tensor) else other
     if pair is not None:
+        tensors_of("min", input, pair)
         return elementwise.minimum(input, pair)
     return amin(input) if dim is None else _extreme(input, reduce.argmin, dim, keepdim, "min")
 
 
-def _extreme(input: Tensor, arg: Callable[..., Any], dim: int, keepdim: bool, who: str) -> Extreme:
+def _extreme(
+    input: Tensor, arg: Callable[..., Any], dim: int, keepdim: bool, who: str
+) -> results.Ordered:
     axis = dim_of(dim, input.ndim)
+    named = getattr(results, who)
     if not input.ndim:
-        return Extreme(input.clone(), arg(input))
+        return named(input.clone(), arg(input))
     indices = arg(require_some(input, who, axis), axis=axis, keepdims=True)
     values = shape.take_along(input, indices=indices._array, axis=axis)
     if keepdim:
-        return Extreme(values, indices)
-    return Extreme(values.squeeze(axis), indices.squeeze(axis))
+        return named(values, indices)
+    return named(values.squeeze(axis), indices.squeeze(axis))
 
 
 def _place(input: Tensor, arg: Any, dim: Any, keepdim: bool, who: str) -> Tensor:
     if input._array.dtype == bool:
         raise RuntimeError(f"\"{who}_cpu\" not implemented for 'Bool'")
+    if dim is None and not input.numel():
+        raise IndexError(f"{who}(): Expected reduction dim to be specified for input.numel() == 0.")
     axis = None if dim is None else dim_of(dim, input.ndim)
     return arg(require_some(input, who, axis), axis=axis if input.ndim else None, keepdims=keepdim)
 

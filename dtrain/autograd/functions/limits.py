@@ -5,9 +5,10 @@ from typing import Any
 
 from dtrain.autograd import dtypes
 from dtrain.autograd.functions import comparison
+from dtrain.autograd.functions.arguments import tensors_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.functions.unary import isnan
-from dtrain.autograd.ops import elementwise, rounding
+from dtrain.autograd.ops import elementwise, promotion, rounding
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
@@ -20,12 +21,12 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """input, but at least `min` and at most `max`, numbers or tensors; nan stays."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    tensors_of("clamp", input)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         return _clamp_to_tensors(input, min, max)
-    kinds = [type(each) for each in (min, max) if each is not None]
-    if input._array.dtype.kind in "iu" and float in kinds:
-        input = input.to(dtypes.default_dtype())
-    return rounding.clamp(input, low=min, high=max)
+    dtype = dtypes.result_dtype([input._array, *(each for each in (min, max) if each is not None)])
+    low, high = (None if each is None else promotion.converted(each, dtype) for each in (min, max))
+    return rounding.clamp(input.to(dtype), low=low, high=high)
 
 
 def _clamp_to_tensors(input: Tensor, min: Any, max: Any) -> Tensor:
@@ -56,18 +57,21 @@ def nan_to_num(input: Tensor, nan: Any = None, posinf: Any = None, neginf: Any =
 @public()
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The greater of two, element by element."""
+    tensors_of("maximum", input, other)
     return elementwise.maximum(input, other)
 
 
 @public()
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The lesser of two, element by element."""
+    tensors_of("minimum", input, other)
     return elementwise.minimum(input, other)
 
 
 @public()
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The greater of two; of nan and a number, the number."""
+    tensors_of("fmax", input, other)
     greater = comparison.where(isnan(other) | (input >= other), input, other)
     return comparison.where(isnan(input), other, greater)
 
@@ -75,6 +79,7 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
 @public()
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The lesser of two; of nan and a number, the number."""
+    tensors_of("fmin", input, other)
     lesser = comparison.where(isnan(other) | (input <= other), input, other)
     return comparison.where(isnan(input), other, lesser)
 

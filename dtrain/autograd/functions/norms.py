@@ -5,16 +5,17 @@ import math
 from typing import Any
 
 from dtrain.autograd.functions import comparison
-from dtrain.autograd.functions.arguments import Dim, dims_of
+from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of
 from dtrain.autograd.functions.extremes import require_some
 from dtrain.autograd.functions.reduction import as_dtype, require_float
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.spread import root
 from dtrain.autograd.ops import elementwise, reduce
+from dtrain.autograd.ops.distance import lp_norm
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
-    "dist", "norm",
+    "cdist", "dist", "norm", "renorm",
 ]  # fmt: skip
 
 
@@ -59,3 +60,43 @@ def vector_norm(input: Tensor, order: float, dim: Dim, keepdim: bool) -> Tensor:
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of the difference."""
     return norm(input - other, p)
+
+
+@public(in_place=True)
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Slices of a dimension whose p-norm is greater than maxnorm, scaled down to it."""
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    axis = dim_of(dim, input.ndim)
+    others = tuple(at for at in range(input.ndim) if at != axis)
+    size = vector_norm(input, float(p), others, True)
+    return input * comparison.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+
+
+@public(method=False)
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
+    """p-norms of the differences of all pairs of rows.
+
+    Shapes:  x1 (..., n, k);  x2 (..., m, k);  result (..., n, m).
+    """
+    if x1.ndim < 2 or x2.ndim < 2:
+        raise RuntimeError(
+            f"cdist only supports at least 2D tensors, X1 got: {x1.ndim}D X2 got: {x2.ndim}D"
+        )
+    if x1._array.shape[-1] != x2._array.shape[-1]:
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1._array.shape[-1]} "
+            f"X2: {x2._array.shape[-1]}"
+        )
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    apart = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    if not x1._array.shape[-1]:
+        return apart.sum(-1)
+    return lp_norm(apart, p=float(p), axis=-1).squeeze(-1)

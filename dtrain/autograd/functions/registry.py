@@ -4,7 +4,8 @@
     def clamp(input, min=None, max=None): ...
 
 makes `dtrain.clamp`, `Tensor.clamp` and `Tensor.clamp_`. The name must be in the file's `__all__`
-too, which is how it gets into `dtrain`; a test compares the two.
+too, which is how it gets into `dtrain`; a test compares the two. All take `out=`, and `axis` and
+`keepdims` where PyTorch says `dim` and `keepdim`.
 """
 
 import functools
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
+from dtrain.autograd.functions.outputs import into
 from dtrain.autograd.inplace import in_place as changing
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -27,7 +29,7 @@ def public(
 
     def declare(declared: F) -> F:
         known = name or declared.__name__
-        declared = _with_axis(declared)
+        declared = _with_keywords(declared)
         if function:
             _add(FUNCTIONS, known, declared)
         if method:
@@ -39,21 +41,28 @@ def public(
     return declare
 
 
-def _with_axis(declared: F) -> F:
-    """NumPy's names of two arguments, which PyTorch takes too: `axis` for dim, `keepdims`."""
-    if not isinstance(declared, FunctionType) or "dim" not in declared.__code__.co_varnames:
+def _with_keywords(declared: F) -> F:
+    """Keywords that PyTorch takes everywhere: `out`, and NumPy's names of its arguments."""
+    if not isinstance(declared, FunctionType):
         return declared
+    code = declared.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    names = {theirs: ours for theirs, ours in _NUMPY.items() if ours in own and theirs not in own}
 
     @functools.wraps(declared)
-    def either(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {_NUMPY.get(key, key): value for key, value in kwargs.items()}
-        return declared(*args, **kwargs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return declared(*args)
+        out = kwargs.pop("out", None)
+        result = declared(*args, **{names.get(key, key): each for key, each in kwargs.items()})
+        return result if out is None else into(out, result, declared.__name__)
 
-    return either  # type: ignore[return-value]  # of the same signature
+    return function  # type: ignore[return-value]  # of the same signature
 
 
-_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+_NUMPY = {
+    "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other",
+}  # fmt: skip
 
 
 def _add(table: dict[str, Any], name: str, declared: Any) -> None:

@@ -12,7 +12,7 @@ from dtrain.autograd.ops import elementwise, reduce
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
-    "std", "std_mean", "var", "var_mean",
+    "corrcoef", "cov", "std", "std_mean", "var", "var_mean",
 ]  # fmt: skip
 
 
@@ -78,3 +78,65 @@ def root(squares: Tensor) -> Tensor:
     if not zero._array.any():
         return elementwise.sqrt(squares)
     return comparison.where(zero, 0.0, elementwise.sqrt(comparison.where(zero, 1.0, squares)))
+
+
+@public()
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Covariances of the rows, whose columns are observations; these are counted `fweights` times
+    and weighted by `aweights`."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
+    rows = input.reshape(1, -1) if input.ndim < 2 else input
+    weight = _weights(rows._array.shape[1], fweights, aweights)
+    if weight is None:
+        count: Any = rows._array.shape[1]
+        away = rows - rows.sum(1, keepdim=True) / count
+        products = away @ away.T
+        less: Any = correction
+    else:
+        count = weight.sum()
+        away = rows - (rows * weight).sum(1, keepdim=True) / count
+        products = (away * weight) @ away.T
+        less = correction if aweights is None else correction * (weight * aweights).sum() / count
+    left = count - less
+    return (products / (builtins.max(left, 0) if weight is None else left.clamp(min=0))).squeeze()
+
+
+def _weights(count: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
+    for name, each in (("fweights", fweights), ("aweights", aweights)):
+        if each is None:
+            continue
+        if each.ndim > 1 or each.numel() != count:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {each.numel()} != {count}"
+            )
+        if (each._array < 0).any():
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+        if (name == "fweights") == (each._array.dtype.kind == "f"):
+            kind = "integral" if name == "fweights" else "floating point"
+            raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {each.dtype}")
+    if fweights is None or aweights is None:
+        return aweights if fweights is None else fweights
+    return fweights * aweights
+
+
+@public()
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of the rows, between -1 and 1."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
+    products = cov(input)
+    if not products.ndim:
+        return products / products
+    spread = products.diagonal().sqrt()
+    return (products / spread.unsqueeze(1) / spread).clamp(-1, 1)

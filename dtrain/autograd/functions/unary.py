@@ -5,11 +5,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from dtrain.autograd.functions import comparison
+import numpy as np
+
+from dtrain.autograd import dtypes
+from dtrain.autograd.functions import comparison, results
 from dtrain.autograd.functions.arguments import tensor_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.op import Op
-from dtrain.autograd.ops import elementwise, rounding, special, trigonometry
+from dtrain.autograd.ops import elementwise, gamma, rounding, special, trigonometry
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "angle",
     "arccos",
     "arccosh",
     "arcsin",
@@ -28,33 +32,45 @@ __all__ = [
     "atan",
     "atanh",
     "ceil",
+    "conj",
+    "conj_physical",
     "cos",
     "cosh",
     "deg2rad",
+    "digamma",
     "erf",
     "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "expm1",
     "fix",
     "floor",
     "frac",
+    "frexp",
     "isfinite",
     "isinf",
     "isnan",
     "isneginf",
     "isposinf",
+    "isreal",
+    "lgamma",
     "log",
     "log1p",
     "log2",
     "log10",
     "logit",
+    "mvlgamma",
     "neg",
     "negative",
+    "polygamma",
     "positive",
     "rad2deg",
+    "real",
     "reciprocal",
     "relu",
+    "resolve_conj",
+    "resolve_neg",
     "round",
     "rsqrt",
     "sgn",
@@ -93,6 +109,7 @@ atanh = unary(trigonometry.atanh)
 ceil = unary(rounding.ceil)
 cos = unary(trigonometry.cos)
 cosh = unary(trigonometry.cosh)
+digamma = unary(gamma.digamma)
 erf = unary(special.erf)
 erfc = unary(special.erfc)
 exp = unary(elementwise.exp)
@@ -100,6 +117,7 @@ exp2 = unary(trigonometry.exp2)
 expm1 = unary(special.expm1)
 floor = unary(rounding.floor)
 frac = unary(rounding.frac)
+lgamma = unary(gamma.lgamma)
 log = unary(elementwise.log)
 log10 = unary(trigonometry.log10)
 log1p = unary(special.log1p)
@@ -166,7 +184,8 @@ def rad2deg(input: Tensor) -> Tensor:
 @public(in_place=True)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), of x clamped to [eps, 1 - eps] if eps is given."""
-    x = input if eps is None else rounding.clamp(input, low=eps, high=1 - eps)
+    x = input if input._array.dtype.kind == "f" else input.to(dtypes.default_dtype())
+    x = x if eps is None else rounding.clamp(x, low=eps, high=1 - eps)
     return log(x / (1 - x))
 
 
@@ -177,6 +196,71 @@ def sinc(input: Tensor) -> Tensor:
     zero = scaled == 0
     safe = comparison.where(zero, 1.0, scaled)
     return comparison.where(zero, 1.0 - scaled * scaled / 6, sin(safe) / safe)
+
+
+@public(in_place=True)
+def erfinv(input: Tensor) -> Tensor:
+    """The inverse of erf; +-inf at +-1, nan outside."""
+    return special.erfinv(tensor_of(input, who="erfinv"))
+
+
+@public(in_place=True)
+def polygamma(input: Any, n: Any) -> Tensor:
+    """The n-th derivative of digamma: polygamma(n, input), or as a method input.polygamma(n)."""
+    order, x = (n, input) if isinstance(input, Tensor) else (input, n)
+    if order < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    return gamma.digamma(x) if order == 0 else gamma.polygamma(x, n=int(order))
+
+
+@public(in_place=True)
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """log of the multivariate gamma function of dimension p.
+
+        log(pi) p (p - 1) / 4 + sum over j < p of lgamma(x - j / 2)
+    """
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    x = input if input._array.dtype.kind == "f" else input.to(dtypes.default_dtype())
+    terms = x.unsqueeze(-1) - Tensor(np.arange(p).astype(x._array.dtype) / 2)
+    return gamma.lgamma(terms).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+@public()
+def frexp(input: Tensor) -> results.Parts:
+    """(mantissa, exponent): input = mantissa * 2 ** exponent, 1/2 <= |mantissa| < 1."""
+    if input._array.dtype.kind != "f":
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    exponent = Tensor(np.asarray(np.frexp(input._array)[1], np.int32))
+    return results.frexp(rounding.mantissa(input, exponent), exponent)
+
+
+@public()
+def angle(input: Tensor) -> Tensor:
+    """Of a real number: pi below 0, else 0; nan stays."""
+    x = input if input._array.dtype.kind == "f" else input.to(dtypes.default_dtype())
+    return comparison.where(x < 0, math.pi, x * 0.0).to(x.dtype)
+
+
+def _itself(name: str) -> Callable[..., Any]:
+    """A function that makes a difference for complex numbers only."""
+
+    def function(input: Tensor) -> Tensor:
+        return tensor_of(input, who=name)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "The tensor itself: it has no complex numbers."
+    return public()(function)
+
+
+conj, conj_physical, real = _itself("conj"), _itself("conj_physical"), _itself("real")
+resolve_conj, resolve_neg = _itself("resolve_conj"), _itself("resolve_neg")
+
+
+@public()
+def isreal(input: Tensor) -> Tensor:
+    """True everywhere: there are no complex numbers."""
+    return Tensor(np.ones(input._array.shape, bool))
 
 
 @public()

@@ -171,7 +171,7 @@ def softplus(x: Array, *, beta: float = 1.0, limit: float = 20.0) -> Any:
     return _filled(kernel, x, scratch=1)
 
 
-@op(prepare=floating, domain=ANY, x=lambda g, x: g * sigmoid(-x))
+@op(prepare=floating, domain=ANY, label="LogSigmoid", x=lambda g, x: g * sigmoid(-x))
 def logsigmoid(x: Array) -> Any:
     """log(1 / (1 + e**-x)), without overflow."""
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.dtypes import common, floating
+from dtrain.autograd.dtypes import common, floating, result_dtype
 from dtrain.autograd.op import op
+from dtrain.autograd.ops import promotion
 from dtrain.autograd.ops.logic import where
 from dtrain.autograd.value import Array
 
@@ -16,19 +17,19 @@ ANY = (-3.0, 3.0)
 POSITIVE = (0.25, 4.0)
 
 
-@op(prepare=common, domain=ANY, a=lambda g: g, b=lambda g: g)
+@op(prepare=promotion.wrapping, domain=ANY, a=lambda g: g, b=lambda g: g)
 def add(a: Array, b: Array) -> Array:
     """a + b."""
     return a + b
 
 
-@op(prepare=common, domain=ANY, a=lambda g: g, b=lambda g: -g)
+@op(prepare=promotion.without_bools, domain=ANY, a=lambda g: g, b=lambda g: -g)
 def sub(a: Array, b: Array) -> Array:
-    """a - b. Raises TypeError for two bool arrays, as NumPy does."""
+    """a - b. Raises RuntimeError for bools."""
     return a - b
 
 
-@op(prepare=common, domain=ANY, a=lambda g, b: g * b, b=lambda g, a: g * a)
+@op(prepare=promotion.wrapping, domain=ANY, a=lambda g, b: g * b, b=lambda g, a: g * a)
 def mul(a: Array, b: Array) -> Array:
     """a * b."""
     return a * b
@@ -46,7 +47,7 @@ def div(a: Array, b: Array) -> Array:
 
 
 @op(
-    prepare=common,
+    prepare=promotion.dividing("div_floor_cpu"),
     domain=POSITIVE,
     a=lambda g: g * 0.0,
     b=lambda g: g * 0.0,
@@ -57,7 +58,7 @@ def floor_divide(a: Array, b: Array) -> Array:
 
 
 @op(
-    prepare=common,
+    prepare=promotion.dividing("remainder_cpu"),
     domain=POSITIVE,
     a=lambda g: g,
     b=lambda g, a, b: -g * floor_divide(a, b),
@@ -81,19 +82,49 @@ def _pow_exponent(g: Any, a: Any, b: Any, out: Any) -> Any:
     return g * where((b >= 0) & (a == 0), 0.0, out * logarithm)
 
 
-@op(prepare=common, domain=POSITIVE, a=_pow_base, b=_pow_exponent)
-def pow_(a: Array, b: Array) -> Array:
-    """a ** b. The gradient for b is 0 where a = 0 and b >= 0, as in PyTorch."""
+def _powers(values: list[Any]) -> list[Any]:
+    """Raises RuntimeError for an exponent that is a number and does not suit the base's dtype."""
+    base, exponent = values
+    if isinstance(exponent, int | float) and isinstance(base, np.ndarray | np.generic):
+        dtype = result_dtype(values)
+        promotion.converted(exponent, dtype)
+        if dtype.kind in "iu" and exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+    values = promotion.wrapping(values)
+    if all(promotion.is_bool(each) for each in values) and not isinstance(values[1], bool):
+        raise promotion.not_implemented("pow", np.dtype(np.bool_))
+    return values
+
+
+@op(prepare=_powers, domain=POSITIVE, a=_pow_base, b=_pow_exponent)
+def pow_(a: Array, b: Array) -> Any:
+    """a ** b. The gradient for b is 0 where a = 0 and b >= 0, as in PyTorch. Integers to negative
+    powers are rounded towards zero."""
+    if isinstance(b, np.ndarray) and b.dtype.kind == "i" and np.any(b < 0):
+        return _whole_power(a, b)
+    if isinstance(b, bool) and a.dtype.kind == "b":
+        return a | (not b)
     return a**b
+
+
+def _whole_power(a: Array, b: Array) -> Any:
+    sign_of_power = np.where(b % 2, a, 1)  # of a = 1 or -1
+    inverse = np.where(np.abs(a) == 1, sign_of_power, 0)
+    return np.where(b < 0, inverse, a ** np.maximum(b, 0)).astype(b.dtype)
 
 
 @op(domain=ANY, x=lambda g: -g)
 def neg(x: Array) -> Array:
-    """-x."""
+    """-x. Raises RuntimeError for bools."""
+    if x.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
     return -x
 
 
-@op(domain=ANY, x=lambda g, x: g * sign(x))
+@op(prepare=promotion.numbers("abs_cpu"), domain=ANY, x=lambda g, x: g * sign(x))
 def abs_(x: Array) -> Array:
     """|x|, with gradient 0 at 0."""
     return np.abs(x)
@@ -102,7 +133,7 @@ def abs_(x: Array) -> Array:
 @op(domain=ANY, x=lambda g: g * 0.0)
 def sign(x: Array) -> Array:
     """-1, 0 or 1."""
-    return np.sign(x)
+    return x.copy() if x.dtype.kind == "b" else np.sign(x)
 
 
 @op(prepare=floating, domain=ANY, x=lambda g, out: g * out)
@@ -138,6 +169,8 @@ def sigmoid(x: Array) -> Any:
 @op(domain=ANY, x=lambda g, out: g * (out > 0))
 def relu(x: Array) -> Any:
     """max(x, 0), with gradient 0 at 0."""
+    if x.dtype.kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
     return np.maximum(x, x.dtype.type(0))
 
 

@@ -6,85 +6,108 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.dtypes import common
+from dtrain.autograd.dtypes import common, result_dtype
 from dtrain.autograd.op import op
+from dtrain.autograd.ops import promotion
 from dtrain.autograd.value import Array
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def eq(a: Array, b: Array) -> Any:
     """a == b, element by element."""
     return np.equal(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def ne(a: Array, b: Array) -> Any:
     """a != b, element by element."""
     return np.not_equal(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def lt(a: Array, b: Array) -> Any:
     """a < b."""
     return np.less(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def le(a: Array, b: Array) -> Any:
     """a <= b."""
     return np.less_equal(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def gt(a: Array, b: Array) -> Any:
     """a > b."""
     return np.greater(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.wrapping)
 def ge(a: Array, b: Array) -> Any:
     """a >= b."""
     return np.greater_equal(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.whole("bitwise_and_cpu"))
 def bitwise_and(a: Array, b: Array) -> Any:
     """a & b, for bools and integers."""
     return np.bitwise_and(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.whole("bitwise_or_cpu"))
 def bitwise_or(a: Array, b: Array) -> Any:
     """a | b, for bools and integers."""
     return np.bitwise_or(a, b)
 
 
-@op(prepare=common)
+@op(prepare=promotion.whole("bitwise_xor_cpu"))
 def bitwise_xor(a: Array, b: Array) -> Any:
     """a ^ b, for bools and integers."""
     return np.bitwise_xor(a, b)
 
 
-@op(prepare=common)
+def _bits(a: Array, b: Array) -> int:
+    return 8 * int((a if isinstance(a, np.ndarray) else b).dtype.itemsize)
+
+
+@op(prepare=promotion.whole("lshift_cpu", bools=False))
 def bitwise_left_shift(a: Array, b: Array) -> Any:
-    """a << b, for integers."""
-    return np.left_shift(a, b)
+    """a << b, for integers; 0 for a negative b or one beyond the bits there are."""
+    within = (np.asarray(b) >= 0) & (np.asarray(b) < _bits(a, b))
+    return np.where(within, np.left_shift(a, np.where(within, b, 0)), 0).astype(_dtype(a, b))
 
 
-@op(prepare=common)
+@op(prepare=promotion.whole("rshift_cpu", bools=False))
 def bitwise_right_shift(a: Array, b: Array) -> Any:
-    """a >> b, for integers."""
-    return np.right_shift(a, b)
+    """a >> b, for integers; the sign alone for a negative b or one beyond the bits there are."""
+    last = _bits(a, b) - 1
+    within = (np.asarray(b) >= 0) & (np.asarray(b) <= last)
+    dtype = _dtype(a, b)
+    shifted = np.right_shift(a, np.where(within, b, last).astype(dtype))
+    return shifted if dtype.kind == "i" else np.where(within, shifted, 0).astype(dtype)
 
 
-@op()
+def _dtype(a: Array, b: Array) -> Any:
+    return (a if isinstance(a, np.ndarray) else b).dtype
+
+
+@op(prepare=promotion.whole("bitwise_not_cpu"))
 def bitwise_not(a: Array) -> Any:
     """~a, for bools and integers."""
     return np.bitwise_not(a)
 
 
 def _common_choice(values: list[Any]) -> list[Any]:
-    return [values[0], *common(values[1:])]
+    condition, *choices = values
+    choices = common(choices)
+    if int in map(type, choices):
+        dtype = result_dtype(choices)
+        if dtype.kind in "iu":
+            choices = [
+                promotion.converted(each, dtype) if each.__class__ is int else each
+                for each in choices
+            ]
+    return [condition, *choices]
 
 
 @op(

@@ -164,7 +164,7 @@ def _weigh(d_nc: Array, counted: Counted, smooth: bool) -> None:
         d_nc -= counted.spread_c
 
 
-@fused("log_nc", formula=_nll_formula)
+@fused("log_nc", formula=_nll_formula, label="NllLoss")
 def nll(
     log_nc: Array,
     label_n: Array,

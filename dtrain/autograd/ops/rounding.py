@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.dtypes import common
+from dtrain.autograd.dtypes import common, floating
 from dtrain.autograd.op import op
+from dtrain.autograd.ops import promotion
 from dtrain.autograd.ops.elementwise import ANY, POSITIVE
 from dtrain.autograd.ops.logic import where
 from dtrain.autograd.value import Array
@@ -17,25 +18,25 @@ def _nothing(g: Any) -> Any:
     return g * 0.0
 
 
-@op(domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("floor_vml_cpu"), domain=ANY, x=_nothing)
 def floor(x: Array) -> Any:
     """The greatest integer that is not greater."""
     return np.floor(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("ceil_vml_cpu"), domain=ANY, x=_nothing)
 def ceil(x: Array) -> Any:
     """The least integer that is not less."""
     return np.ceil(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("trunc_vml_cpu"), domain=ANY, x=_nothing)
 def trunc(x: Array) -> Any:
     """The integer part."""
     return np.trunc(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("round_vml_cpu"), domain=ANY, x=_nothing)
 def round_(x: Array, *, decimals: int = 0) -> Any:
     """To the nearest integer, to the even one of two; or to so many decimals."""
     if not decimals:
@@ -98,7 +99,12 @@ def signbit(x: Array) -> Any:
     return np.signbit(x) if x.dtype.kind == "f" else x < 0
 
 
-@op(prepare=common, domain=POSITIVE, a=lambda g: g, b=lambda g, a, b: -g * quotient(a, b))
+@op(
+    prepare=promotion.dividing("fmod_cpu"),
+    domain=POSITIVE,
+    a=lambda g: g,
+    b=lambda g, a, b: -g * quotient(a, b),
+)
 def fmod(a: Array, b: Array) -> Any:
     """a - b * trunc(a / b), with the sign of a."""
     return np.fmod(a, b)
@@ -109,18 +115,18 @@ def quotient(a: Any, b: Any) -> Any:
     return trunc(a / b)
 
 
-@op(prepare=common, domain=POSITIVE, a=_nothing, b=_nothing)
+@op(prepare=promotion.dividing("div_trunc_cpu"), domain=POSITIVE, a=_nothing, b=_nothing)
 def trunc_divide(a: Array, b: Array) -> Any:
     """a / b, rounded towards zero; for integers without a detour through floats."""
-    if a.dtype.kind == "f" if isinstance(a, np.ndarray) else b.dtype.kind == "f":
+    dtype = np.result_type(a, b)
+    if dtype.kind == "f":
         return np.trunc(np.true_divide(a, b))
-    return np.where(
-        np.fmod(a, b) == 0, np.floor_divide(a, b), np.trunc(np.true_divide(a, b))
-    ).astype(np.result_type(a, b))
+    down = np.floor_divide(a, b)
+    return (down + ((down < 0) & (np.fmod(a, b) != 0))).astype(dtype)
 
 
 @op(
-    prepare=common,
+    prepare=floating,
     domain=ANY,
     a=lambda g, a, b: where(b >= 0.0, g, -g) * where(a >= 0.0, 1.0, -1.0),
     b=lambda g: g * 0.0,
@@ -133,4 +139,29 @@ def copysign(a: Array, b: Array) -> Any:
 @op(prepare=common, domain=ANY, a=_nothing, b=_nothing)
 def heaviside(a: Array, b: Array) -> Any:
     """0 below zero, 1 above, b at zero."""
-    return np.heaviside(a, b)
+    dtype = np.result_type(a, b)
+    return np.where(a == 0, b, a > 0).astype(dtype)
+
+
+@op(prepare=common)
+def nextafter(a: Array, b: Array) -> Any:
+    """The next floating point number after a, towards b."""
+    return np.nextafter(a, b)
+
+
+@op(prepare=promotion.whole("gcd_cpu", bools=False))
+def gcd(a: Array, b: Array) -> Any:
+    """Greatest common divisor."""
+    return np.gcd(a, b)
+
+
+@op(prepare=promotion.whole("lcm_cpu", bools=False))
+def lcm(a: Array, b: Array) -> Any:
+    """Least common multiple."""
+    return np.lcm(a, b)
+
+
+@op(x=lambda g, exponent: g / 2.0**exponent)
+def mantissa(x: Array, exponent: Array) -> Any:
+    """x / 2 ** exponent, for the exponent that makes it at least 1/2 and less than 1."""
+    return np.frexp(x)[0]

@@ -9,6 +9,7 @@ import numpy as np
 from dtrain.autograd.ops import elementwise
 from dtrain.autograd.ops.logic import where
 from dtrain.autograd.ops.pool import max_pool, max_pool_indices
+from dtrain.autograd.ops.reduce import mean
 from dtrain.autograd.ops.resample import Table, resample
 from dtrain.autograd.tensor import Tensor
 from dtrain.nn.functional.poolsizes import (
@@ -227,6 +228,8 @@ def _adaptive_average(name: str, input: Tensor, output_size: Any) -> Tensor:
     outs = adaptive_sizes(name, input, output_size, empty_channels="3d" not in name)
     check_dtype(name, input, "f")
     sizes = input.shape[-len(outs) :]
+    if all(out == 1 for out in outs):  # the mean of everything, as at the end of many networks
+        return mean(input, axis=tuple(range(input.ndim - len(outs), input.ndim)), keepdims=True)
     total = _along_last(input, tuple(map(adaptive_windows, sizes, outs)))
     return _share(total, adaptive_divisor(sizes, outs))
 
@@ -296,6 +299,6 @@ def _norm(
         axes = axes_of(f"max_{name}", input, kernel_size, stride, 0, 1, ceil_mode)
         return max_pool(elementwise.abs_(input) * sign, tables=tuple(map(windows, axes))) * sign
     power = input**norm_type
-    mean = _average(f"avg_{name}", power, kernel_size, stride, 0, ceil_mode, True, None)
+    average = _average(f"avg_{name}", power, kernel_size, stride, 0, ceil_mode, True, None)
     count = math.prod(per_axis(name, "kernel_size", kernel_size, int(name[-2])))
-    return (where(mean._array != 0, mean, 0.0) * count) ** (1.0 / norm_type)
+    return (where(average._array != 0, average, 0.0) * count) ** (1.0 / norm_type)

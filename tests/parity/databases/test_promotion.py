@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch", reason="parity tests compare with PyTorch")
 
 DTYPES = ["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]
 NUMBERS = [True, False, 0, 2, -3, 300, 2**40, 0.0, 1.5, -2.0]
-VALUES = [0, 1, 2, 5, 100]
+VALUES = [0, 1, -7, 5, 100]  # uint8 has no -7, but its value modulo 256
+DIVISORS = [1, 2, 5, -3, 100]  # no 0: that is a test of its own
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     name: getattr(operator, name)
     for name in (
@@ -23,9 +24,9 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def operands(library: Any) -> dict[str, Any]:
+def operands(library: Any, values: list[int] = VALUES) -> dict[str, Any]:
     """A vector and a scalar of every dtype, and Python's numbers."""
-    made = {name: library.tensor(VALUES).to(getattr(library, name)) for name in DTYPES}
+    made = {name: library.tensor(values).to(getattr(library, name)) for name in DTYPES}
     made |= {
         f"{name}()": library.tensor(3, dtype=getattr(library, name)) for name in DTYPES
     }
@@ -56,10 +57,13 @@ def differences(
     mine: Callable[..., Any], theirs: Callable[..., Any], pairs: list[tuple[str, str]]
 ) -> list[str]:
     """The pairs on which two functions differ."""
-    ours, other = operands(dtrain), operands(torch)
+    left, other_left = operands(dtrain), operands(torch)
+    right, other_right = operands(dtrain, DIVISORS), operands(torch, DIVISORS)
     found = []
     for a, b in pairs:
-        text = difference(result(mine, ours[a], ours[b]), result(theirs, other[a], other[b]))
+        text = difference(
+            result(mine, left[a], right[b]), result(theirs, other_left[a], other_right[b])
+        )
         if text:
             found.append(f"{a}, {b}: {text}")
     return found
