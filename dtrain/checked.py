@@ -109,7 +109,22 @@ def optimizer_of(job: "Job", model: Module) -> Optimizer:
     known = {id(parameter) for parameter in model.parameters()}
     if any(id(p) not in known for group in optimizer.param_groups for p in group["params"]):
         raise JobError(f"{who} trains parameters that are not the model's")
+    _require_plain(optimizer, who)
     return optimizer
+
+
+def _require_plain(optimizer: Optimizer, who: str) -> None:
+    """A job never calls `optimizer.step()`: what hangs on that would be left out in silence."""
+    if any(optimizer._hooks[kind] for kind in ("step_pre", "step_post")):
+        raise JobError(
+            f"{who} registered hooks on the optimizer's step; a job steps slice by slice, and does "
+            "not call them"
+        )
+    if any("initial_lr" in group for group in optimizer.param_groups):
+        raise JobError(
+            f"{who} made a schedule of learning rates (a group has initial_lr); a job does not "
+            "step it, its learning rates are constant in this version"
+        )
 
 
 def train_data_of(job: "Job") -> Any:

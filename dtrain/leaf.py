@@ -93,7 +93,7 @@ class LeafComputer:
         for tensor, view in zip(self.tensors, self._views, strict=True):
             tensor._array = view
         for buffer, array in zip(self.model.buffers(), self.buffers, strict=True):
-            buffer._array = read_only(array)
+            buffer._array, buffer._view = read_only(array), None
 
     def train(self, step: int, leaf: int) -> GradSum:
         """The value of a leaf of a step, on the bound weights: gradient chunks, then the tail.

@@ -9,20 +9,26 @@ three, `fingerprint` measures them all, `explain_difference` says what to do abo
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import threadpoolctl
+import xxhash
 from numpy._core import _multiarray_umath as _build  # type: ignore[attr-defined]  # untyped
 from numpy.typing import NDArray
 
-from dtrain.autograd import OPS
+from dtrain.autograd import OPS, Tensor, enable_grad, grad
+from dtrain.autograd.ops.conv import Geometry
+from dtrain.autograd.ops.windows import Axis
 from dtrain.errors import SettingError
 from dtrain.keyed import stream
 
 Array = NDArray[Any]
 Table = dict[str, str]
+
+SIZE = 253  # elements of canned results: whole vectors, and some that fill none
 
 KERNEL = "OPENBLAS_CORETYPE"
 FEATURES = "NPY_DISABLE_CPU_FEATURES"
@@ -69,11 +75,11 @@ def limit_threads(n: int) -> None:
 
 def fingerprint() -> Table:
     """What this process's arithmetic is and does: versions, kernel, threads, CPU features, and
-    hashes (12 hex digits of a SHA-256) of canned results by family, in a fixed order.
+    hashes (12 hex digits of an XXH3) of canned results by family, in a fixed order.
 
     The same table means the same bits for everything that was measured: every op of the table
-    that keeps its inputs' shape, matrix products, reductions, random draws, scalar functions;
-    float32 and float64, odd lengths among them.
+    that keeps its inputs' shape; layers, forward and backward; matrix products, reductions, random
+    draws, scalar functions; float32 and float64, odd lengths among them.
     """
     return _library() | {family: _hash(results()) for family, results in _FAMILIES.items()}
 
@@ -207,33 +213,37 @@ def _blas() -> Mapping[str, Any]:
 
 
 def _hash(results: Iterable[Any]) -> str:
-    digest = hashlib.sha256()
+    digest = xxhash.xxh3_128()
     with np.errstate(all="ignore"):
         for result in results:
-            array = np.asarray(result)
-            if array.dtype.kind == "f":
+            array = np.ascontiguousarray(result)
+            if array.dtype.kind == "f" and np.isnan(array).any():
                 array = np.where(np.isnan(array), array.dtype.type(np.nan), array)  # one NaN
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(array.data)
     return digest.hexdigest()[:12]
 
 
 def _canned(dtype: str, *shape: int) -> Array:
-    """Numbers in about (-4, 4), the same everywhere: integers of a Philox stream, scaled exactly.
-
-    64-byte aligned, as a job's vectors are: sums may depend on the alignment.
-    """
-    size = math.prod(shape)
-    home = np.empty(size * np.dtype(dtype).itemsize + 64, np.uint8)
+    """Numbers in [-4, 4), the same everywhere. 64-byte aligned, as a job's vectors are: sums may
+    depend on the alignment."""
+    size, width = math.prod(shape), np.dtype(dtype).itemsize
+    home = np.empty(size * width + 64, np.uint8)
     start = -home.ctypes.data % 64
-    array = home[start : start + size * np.dtype(dtype).itemsize].view(dtype)
-    raw = np.random.Philox(key=size).random_raw(size)
-    array[...] = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-50 - 4.0
+    array = home[start : start + size * width].view(dtype)
+    array[...] = _stream()[size % 64 :][:size]
     return array.reshape(shape)
+
+
+@cache
+def _stream() -> Array:
+    """Integers of a Philox stream, scaled exactly."""
+    raw = np.random.Philox(key=0).random_raw(1 << 17)
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-50 - 4.0
 
 
 def _products(dtype: str) -> Iterator[Array]:
     """Shapes below and above OpenBLAS's blocks, in the three forms that a layer needs."""
-    shapes = [(1, 65, 33), (7, 600, 33), (33, 129, 10), (65, 1025, 17), (129, 385, 257)]
+    shapes = [(1, 65, 33), (7, 600, 33), (33, 129, 10), (65, 1025, 17), (97, 385, 129)]
     for rows, inner, columns in shapes:
         a, b = _canned(dtype, rows, inner), _canned(dtype, inner, columns)
         yield from (a @ b, a.T @ a[:, :31], b @ b[:17].T, a @ b[:, 0], a[0] @ b[:, 0])
@@ -253,19 +263,22 @@ def _reductions(dtype: str) -> Iterator[Array]:
 
 
 def _elementwise(dtype: str) -> Iterator[Array]:
-    """Every elementwise op of the table (it has a domain): on both signs, on positive numbers (for
-    logarithms and powers), and over its own domain."""
-    signed = [_canned(dtype, 1021), _canned(dtype, 1022)[:1021], _canned(dtype, 1023)[:1021]]
-    positive = [np.abs(x) for x in signed]
+    """Every elementwise op of the table (it has a domain): over that, and on numbers of both signs
+    or, where the domain has no negative ones, on positive numbers."""
+    signed = [_canned(dtype, SIZE + more)[:SIZE] for more in range(3)]
     for _, op in sorted(OPS.items()):
         if op.domain is None:
             continue
         low, high = op.domain
-        inside = [(x + 4) * ((high - low) / 8) + low for x in signed]
-        for inputs in (signed, positive, inside):
-            result = _attempt(op, inputs[: len(op.inputs)])
-            if isinstance(result, np.ndarray) and result.shape == (1021,):
-                yield result
+        inputs = [_over(low, high, x) for x in signed[: len(op.inputs)]]
+        result = _attempt(op, inputs)
+        if isinstance(result, np.ndarray) and result.shape == inputs[0].shape:
+            yield result
+
+
+def _over(low: float, high: float, x: Array) -> Array:
+    inside = (x + 4) * ((high - low) / 8) + low
+    return np.concatenate([inside, x if low < 0 else np.abs(x)])
 
 
 def _attempt(op: Callable[..., Any], inputs: list[Array]) -> Any:
@@ -274,6 +287,66 @@ def _attempt(op: Callable[..., Any], inputs: list[Array]) -> Any:
         return op(*inputs)
     except (TypeError, ValueError, IndexError, RuntimeError):
         return None
+
+
+def _layers(dtype: str) -> Iterator[Array]:
+    """Ops that are no elementwise ones, with their gradients: how models call BLAS, sum and scale.
+
+    Inputs are in (-1, 1), where exponentials and products stay numbers.
+    """
+    for name, shapes, options in _LAYERS:
+        inputs = [_input(dtype, shape) for shape in shapes]
+        wanted = [each for each in inputs if isinstance(each, Tensor)]
+        with enable_grad():
+            out = OPS[name](*inputs, **options)
+        seed = Tensor(_canned(dtype, *out.shape))
+        yield from (each._array for each in (out, *grad(out, wanted, seed)))
+
+
+def _input(dtype: str, shape: tuple[int, ...] | Array | None) -> Any:
+    return Tensor(_canned(dtype, *shape) / 4, True) if isinstance(shape, tuple) else shape
+
+
+def _sequence(gates: int, states: int) -> list[tuple[int, ...]]:
+    """The inputs of a recurrent layer: 5 steps of 3 sequences, 17 features to 9."""
+    weights = [(gates * 9, 17), (gates * 9, 9), (gates * 9,), (gates * 9,)]
+    return [(5, 3, 17), *([(3, 9)] * states), *weights]
+
+
+_SPREAD, _FEW = np.arange(50) * 7 % 31, np.arange(50) * 7 % 3
+_SQUARE = Geometry((Axis(9, 9, 3, before=1), Axis(9, 5, 3, 2, before=1)))
+_POINT = Geometry((Axis(33, 33, 1),))
+_NORM = [(9, 7, 13), (7,), (7,)]
+
+# An op, the shapes of its inputs (an array or None: that itself), and its options.
+_LAYERS: list[tuple[str, Sequence[Any], dict[str, Any]]] = [
+    ("convolution", [(2, 4, 9, 9), (6, 4, 3, 3), (6,)], {"geometry": _SQUARE}),
+    ("convolution", [(2, 65, 33), (17, 65, 1), None], {"geometry": _POINT}),
+    ("standardize", [(9, 130), (130,), (130,)], {"rows": (9, 1, 130), "eps": 1e-5}),
+    ("standardize", _NORM, {"rows": (9, 7, 13), "eps": 1e-5}),
+    ("batch_norm", _NORM, {"eps": 1e-5}),
+    ("linear", [(3, 65), (130, 65), (130,)], {}),
+    ("linear", [(33, 65), (17, 65), (17,)], {}),
+    ("matmul", [(5, 17, 33), (5, 9, 33)], {"tb": True}),
+    ("softmax", [(17, 67)], {"axis": 1}),
+    ("log_softmax", [(17, 67)], {"axis": 0}),
+    ("cross_entropy", [(50, 67), _SPREAD, None], {"smoothing": 0.1}),
+    ("scaled_dot_product_attention", [(3, 17, 9), (3, 19, 9), (3, 19, 5), None, None], {}),
+    ("self_attention", [(17, 3, 54), None, None], {"num_heads": 2, "is_causal": True}),
+    ("lstm_layer", _sequence(4, 2), {}),
+    ("gru_layer", _sequence(3, 1), {}),
+    ("rnn_layer", _sequence(1, 1), {}),
+    ("add_rows", [(50, 17)], {"indices": _SPREAD, "rows": 31}),
+    ("add_rows", [(50, 17)], {"indices": _FEW, "rows": 3}),
+    *((name, [(9, 65)], {"axis": axis}) for name in ("cumsum", "prod") for axis in (0, 1)),
+    *((name, [(9, 65)], {"axis": 1}) for name in ("cumprod", "logcumsumexp")),
+    ("sum", [(5, 7)], {}),  # so few are summed in another order
+    ("sum_to", [(9, 65)], {"shape": (65,)}),
+    ("mean", [(9, 65)], {"axis": 0}),
+    ("lp_norm", [(9, 65)], {"axis": -1}),
+    *((name, [(SIZE,)], {}) for name in ("gelu", "silu", "mish")),
+    ("glu", [(9, 66)], {}),
+]
 
 
 def _random() -> Iterator[Any]:
@@ -285,14 +358,16 @@ def _random() -> Iterator[Any]:
 
 def _scalars() -> Iterator[Any]:
     """The C library's functions, which Python and NumPy's scalars call: Adam's beta^t, say."""
-    for x in _canned("f8", 257).tolist():
-        y = abs(x) + 2.0**-10
-        yield from (y**x, math.exp(x), math.log(y), math.sin(x), math.tanh(x), np.float32(y) ** 3)
+    numbers = [(x, abs(x) + 2.0**-10) for x in _canned("f8", 257).tolist()]
+    for x, y in numbers:
+        yield [y**x, math.exp(x), math.log(y), math.sin(x), math.tanh(x), float(np.float32(y) ** 3)]
 
 
 _FAMILIES: dict[str, Callable[[], Iterable[Any]]] = {
     "ops float32": lambda: _elementwise("f4"),
     "ops float64": lambda: _elementwise("f8"),
+    "layers float32": lambda: _layers("f4"),
+    "layers float64": lambda: _layers("f8"),
     "products float32": lambda: _products("f4"),
     "products float64": lambda: _products("f8"),
     "reductions float32": lambda: _reductions("f4"),

@@ -24,9 +24,15 @@ def packed(groups: list[Group], state: State) -> dict[str, Any]:
     number: dict[int, int] = {}
     for i, parameter in enumerate(parameters):
         number.setdefault(id(parameter), i)
-    numbered = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in groups]
+    numbered = [
+        {**_options(group), "params": [number[id(p)] for p in group["params"]]} for group in groups
+    ]
     entries = {number[id(k)] if isinstance(k, Tensor) else k: v for k, v in state.items()}
     return {"state": entries, "param_groups": numbered}
+
+
+def _options(group: Group) -> Group:
+    return {name: value for name, value in group.items() if name != "params"}
 
 
 def check_sizes(saved: list[Group], groups: list[Group]) -> None:
@@ -40,8 +46,12 @@ def check_sizes(saved: list[Group], groups: list[Group]) -> None:
         )
 
 
-def adopted(saved: Mapping[str, Any], groups: list[Group]) -> State:
-    """A copy of a saved state for the parameters of these groups; floats take their dtype."""
+def adopted(saved: Mapping[str, Any], groups: list[Group], slotted: bool) -> State:
+    """A copy of a saved state for the parameters of these groups; floats take their dtype.
+
+    slotted: the state is what `Optimizer.slots` promises, arrays shaped like their parameters;
+             otherwise a user's own `step` made it, and it may be anything
+    """
     numbers = [number for group in saved["param_groups"] for number in group["params"]]
     parameters = [parameter for group in groups for parameter in group["params"]]
     parameter_of = dict(zip(numbers, parameters, strict=True))
@@ -51,20 +61,20 @@ def adopted(saved: Mapping[str, Any], groups: list[Group]) -> State:
             state[number] = entries
             continue
         parameter = parameter_of[number]
-        state[parameter] = {key: _entry(key, v, parameter) for key, v in entries.items()}
+        state[parameter] = {key: _entry(key, v, parameter, slotted) for key, v in entries.items()}
     return state
 
 
-def _entry(key: str, value: Any, parameter: Tensor) -> Any:
+def _entry(key: str, value: Any, parameter: Tensor, slotted: bool) -> Any:
     """A copy of one entry. Arrays get the parameter's dtype; "step" keeps its own."""
-    if isinstance(value, int | float) and key in NUMBERS:
+    if slotted and isinstance(value, int | float) and key in NUMBERS:
         return Tensor(np.asarray(value, np.float32))  # as they were before PyTorch 1.12
     if not isinstance(value, Tensor | np.ndarray):
         return deepcopy(value)
     array: Any = value._array if isinstance(value, Tensor) else value
     if key == "step":
         return Tensor(array.copy())
-    if key not in NUMBERS and array.shape != parameter._array.shape:
+    if slotted and key not in NUMBERS and array.shape != parameter._array.shape:
         raise ValueError(
             f"loaded state {key!r} has shape {array.shape}, "
             f"its parameter has {parameter._array.shape}"

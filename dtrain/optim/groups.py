@@ -35,7 +35,8 @@ def complete(given: Any, defaults: Mapping[str, Any], others: list[Group]) -> Gr
     """
     if not isinstance(given, dict):
         raise TypeError(f"param_group must be a dict, but got {type(given)}")
-    group = {**defaults, **given, **_named(given["params"])}
+    group = {**given, **_named(given["params"])}
+    group.update({name: value for name, value in defaults.items() if name not in group})
     for parameter in group["params"]:
         _check_parameter(parameter)
     check_execution(group)

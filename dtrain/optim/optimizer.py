@@ -184,9 +184,12 @@ class Optimizer:
             replaced = before(self, saved)
             saved = saved if replaced is None else replaced
         checkpoint.check_sizes(saved["param_groups"], self.param_groups)
-        self.state = checkpoint.adopted(saved, self.param_groups)
+        slotted = type(self).slots is not Optimizer.slots
+        state = checkpoint.adopted(saved, self.param_groups, slotted)
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
             group.update({k: deepcopy(v) for k, v in other.items() if k != "params"})
+        # A subclass may add options that an old checkpoint lacks there; PyTorch calls it too.
+        self.__setstate__({"state": state, "param_groups": self.param_groups})
         for after in list(self._hooks["load_state_dict_post"].values()):
             after(self)
 
@@ -195,7 +198,8 @@ class Optimizer:
         return {key: value for key, value in vars(self).items() if key != "_hooks"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _hooks=no_hooks())
+        vars(self).setdefault("_hooks", no_hooks())  # not there after a copy or a pickle
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         groups = [

@@ -239,13 +239,35 @@ def test_a_leaf_records_gradients_whatever_the_thread_does() -> None:
         assert bits(computer, 0, 0) == expected
 
 
+class Keeping(Optimized):
+    """Adds noise to gradients by hooks, and keeps a part of the first leaf's graph."""
+
+    def model(self) -> nn.Module:
+        model = super().model()
+        for parameter in model.parameters():
+            parameter.register_hook(lambda g: g + randn(g.shape))
+        return model
+
+    def loss(self, model: Any, batch: Any) -> Any:
+        if not hasattr(self, "kept"):
+            self.kept = model[2].weight * 2
+        return super().loss(model, batch)
+
+
+def test_a_graph_that_an_earlier_leaf_kept_does_not_change_the_order_of_backward() -> None:
+    with_history, newcomer = LeafComputer(Keeping()), LeafComputer(Keeping())
+    with_history.train(0, 0)
+    newcomer.job.kept = None  # type: ignore[attr-defined]
+    assert bits(with_history, 0, 1) == bits(newcomer, 0, 1)
+
+
 class Averaging(nn.Module):
     """Keeps an average in a buffer, and forgets to take it out of the graph."""
 
     def __init__(self) -> None:
         super().__init__()
         self.inner = nn.Linear(6, CLASSES)
-        self.register_buffer("average", zeros(CLASSES), rule="last")
+        self.register_buffer("average", zeros(2, CLASSES)[0], rule="last")
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.inner(x)
@@ -311,6 +333,30 @@ def test_an_optimizer_method_that_changes_the_model_is_refused(meddle: Any) -> N
 
     with pytest.raises(JobError, match=r"optimizer changed the model.*in model\(\)"):
         Trainer(LeafComputer(Changing()))
+
+
+@pytest.mark.parametrize(
+    ("hang", "words"),
+    [
+        (
+            lambda made: made.register_step_pre_hook(lambda *_: None),
+            "hooks on the optimizer's step",
+        ),
+        (lambda made: optim.lr_scheduler.StepLR(made, 2), "does not step it"),
+    ],
+    ids=["hook", "schedule"],
+)
+def test_what_hangs_on_an_optimizers_step_is_refused_as_a_job_never_calls_that(
+    hang: Any, words: str
+) -> None:
+    class Hanging(Optimized):
+        def optimizer(self, model: nn.Module) -> optim.Optimizer:
+            made = super().optimizer(model)
+            hang(made)
+            return made
+
+    with pytest.raises(JobError, match=words):
+        Trainer(LeafComputer(Hanging()))
 
 
 def test_an_embedding_with_max_norm_says_that_leaves_do_not_change_weights() -> None:

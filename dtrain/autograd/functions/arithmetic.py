@@ -52,6 +52,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 @public(method=False)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
+    tensors_of("rsub", input)
     return sub(other, input, alpha=alpha)
 
 

@@ -144,6 +144,8 @@ def flipud(input: Tensor) -> Tensor:
 def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     """Shifted along dimensions; what leaves at one end comes in at the other."""
     moves, axes = _listed(shifts), _listed(dims)
+    if not input.ndim and len(axes):
+        raise IndexError(f"Dimension specified as {axes[0]} but tensor has no dimensions")
     if not len(axes):
         if len(moves) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:0")

@@ -8,6 +8,7 @@ from dtrain.autograd.device import device as Device
 from dtrain.autograd.device import require_cpu
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import shape
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.tensor import Tensor
 
 __all__: list[str] = []
@@ -54,16 +55,15 @@ def _is_dtype(name: str) -> bool:
 
 @public(function=False)
 def type(input: Tensor, dtype: Any = None) -> Any:
-    """In another dtype; without one, the name of the tensor's type."""
+    """In another dtype, which may be the name of a type, "torch.DoubleTensor"; without one, the
+    name of the tensor's type."""
     if dtype is None:
-        return f"torch.{_TYPES[input._array.dtype.name]}Tensor"
+        return f"torch.{KINDS[input._array.dtype.name]}Tensor"
+    if isinstance(dtype, str):
+        dtype = {f"torch.{kind}Tensor": name for name, kind in KINDS.items()}.get(dtype, dtype)
+        if dtype not in KINDS:
+            raise ValueError(f"invalid type: {dtype!r}")
     return to(input, dtype)
-
-
-_TYPES = {
-    "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char",
-    "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-}  # fmt: skip
 
 
 def _cast(name: str, dtype: dtypes.DType) -> None:

@@ -135,9 +135,13 @@ def unique(
     axis = None if dim is None else dim_of(dim, input.ndim)
     array = input._array
     if axis is not None and not array.size:
-        raise RuntimeError(
-            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
-        )
+        if array.shape[axis]:
+            raise RuntimeError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be "
+                "applied"
+            )
+        nothing = np.zeros(0, np.int64)
+        return _results(array.copy(), nothing, nothing, (return_inverse, return_counts))
     values, inverse, counts = np.unique(
         array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
@@ -153,7 +157,7 @@ def unique_consecutive(
     axis = 0 if dim is None else dim_of(dim, input.ndim)
     array = input._array.reshape(-1) if dim is None else np.moveaxis(input._array, axis, 0)
     changes = np.ones(len(array), bool)
-    changes[1:] = (array[1:] != array[:-1]).reshape(max(len(array) - 1, 0), -1).any(axis=1)
+    changes[1:] = (array[1:] != array[:-1]).any(axis=tuple(range(1, array.ndim)))
     starts = np.flatnonzero(changes)
     inverse = np.cumsum(changes) - 1
     counts = np.diff(np.append(starts, len(array)))
@@ -170,8 +174,8 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     size = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(each < 0 for each in size):
         raise ValueError(f"'shape' cannot have negative values, but got {size}")
-    step, found = 1, []
+    step, found, at = 1, [], indices._array.astype(np.int64)
     for each in reversed(size):
-        found.append(Tensor(indices._array // step % max(each, 1)))
+        found.append(Tensor(np.asarray(at // step % max(each, 1))))
         step *= each
     return tuple(reversed(found))

@@ -9,6 +9,7 @@ import numpy as np
 from dtrain.autograd.dtypes import default_dtype
 from dtrain.autograd.functions.arguments import dtype_of, require_plain, sizes
 from dtrain.autograd.functions.registry import public
+from dtrain.autograd.ops.promotion import converted
 from dtrain.autograd.tensor import Tensor
 from dtrain.autograd.value import Array
 
@@ -49,13 +50,17 @@ def _array(source: Any, dtype: Any) -> Array:
     try:
         return np.array(source, dtype=dtype, order="C")
     except OverflowError as error:
+        if np.dtype(dtype).kind == "u" and -np.iinfo(dtype).max <= np.min(source):
+            return np.array(source).astype(dtype)  # a negative number wraps around
         raise RuntimeError(f"value cannot be converted to type {dtype} without overflow") from error
 
 
 def _numbers(source: Any) -> Any:
-    """Nested sequences with the Tensors in them as arrays."""
+    """Nested sequences with the Tensors in them, of one element each, as numbers."""
     if isinstance(source, Tensor):
-        return source._array
+        if source.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return source.item()
     if isinstance(source, list | tuple) and any(
         isinstance(each, Tensor | list | tuple) for each in source
     ):
@@ -106,7 +111,9 @@ def scalar_tensor(value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
     return full((), value, dtype=dtype_of(dtype, default_dtype()), **options)
 
 
-def _filled(size: Sequence[int], value: Any, dtype: Any, requires_grad: bool) -> Tensor:
+def _filled(size: Sequence[int], value: Any, dtype: np.dtype[Any], requires_grad: bool) -> Tensor:
+    if isinstance(value, int | float):
+        value = converted(value, dtype)
     if any(each < 0 for each in size):
         raise RuntimeError(f"Trying to create tensor with negative dimension: {list(size)}")
     return Tensor(np.full(size, value, dtype)).requires_grad_(requires_grad)

@@ -69,7 +69,8 @@ def _parsed(equation: str, operands: Sequence[Tensor]) -> tuple[list[Names], Nam
     count = 1 + max(numbers, default=-1)
     broadcast = [str(number) for number in range(count)][::-1]
     if arrow:
-        output = _named(right, len(right.replace(_DOTS, "")) + count)
+        hidden = count if _DOTS in right else 0  # without dots these are summed over
+        output = _named(right, len(right.replace(_DOTS, "")) + hidden)
     else:
         every = [name for names in inputs for name in names]
         output = broadcast + sorted(
@@ -132,8 +133,11 @@ def _contracted(
     a: Tensor, a_names: Names, b: Tensor, b_names: Names, later: set[str]
 ) -> tuple[Tensor, Names]:
     """The product of two, summed over what neither the result nor a later operand names."""
+    dtype = a.dtype
     a, a_names = _summed(a, a_names, later | {*b_names})
     b, b_names = _summed(b, b_names, later | {*a_names})
+    if dtype.kind != "f":  # whose sums are int64
+        a, b = a.to(dtype), b.to(dtype)
     a_size = dict(zip(a_names, a._array.shape, strict=True))
     b_size = dict(zip(b_names, b._array.shape, strict=True))
     shared = [name for name in a_names if name in b_size]

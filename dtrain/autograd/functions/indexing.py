@@ -1,5 +1,10 @@
 # mypy: disable-error-code="no-any-return"
-"""Indexing with square brackets, assigning to it, and writing into a tensor."""
+"""Indexing with square brackets, assigning to it, and writing into a tensor.
+
+PyTorch applies integers, slices, None and `...` first, which gives a view, and then the tensors,
+lists and bools, to the dimensions that are left. NumPy takes an integer beside a list for an index
+like the list, and orders the result's dimensions by that; so a key of both kinds is taken apart.
+"""
 
 import operator
 from collections.abc import Sequence
@@ -10,54 +15,106 @@ import numpy as np
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.inplace import assign, in_place, shadow, write
 from dtrain.autograd.modes import MODE
+from dtrain.autograd.ops import promotion, shape
 from dtrain.autograd.ops import reduce as reductions
-from dtrain.autograd.ops import shape
 from dtrain.autograd.tensor import Tensor
 
-__all__ = [
-    "index_put",
-]  # fmt: skip
+__all__ = ["fill", "index_put"]
 
 
 def key_of(key: Any) -> Any:
-    """An index as NumPy takes it. Raises IndexError or ValueError for what PyTorch refuses."""
+    """An index in NumPy's terms: integers, slices, None, `...`, arrays of integers or bools.
+
+    Raises IndexError, TypeError or ValueError for what PyTorch refuses.
+    """
+    if isinstance(key, list) and _is_tuple(key):
+        key = tuple(key)
     if isinstance(key, tuple):
-        return tuple(_part(part) for part in key)
-    return _part(key)
+        return tuple(part_of(part) for part in key)
+    return part_of(key)
 
 
-def _part(part: Any) -> Any:
+def _is_tuple(key: list[Any]) -> bool:
+    """Whether PyTorch takes a list for a tuple: if there are sequences or slices in it."""
+    kinds = (Tensor, Sequence, np.ndarray, slice, type(None), type(Ellipsis))
+    return len(key) < 32 and any(isinstance(part, kinds) for part in key)
+
+
+def part_of(part: Any) -> Any:
+    """One part of an index in NumPy's terms."""
+    if isinstance(part, bool):
+        return np.asarray(part)
     if isinstance(part, Tensor):
-        if part._array.dtype.kind == "f":
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        if part._array.dtype == np.uint8:
-            return part._array.astype(bool)
-        return part._array if part.ndim or part._array.dtype == bool else int(part._array)
+        return _of_tensor(part._array)
     if isinstance(part, slice):
         if part.step is not None and operator.index(part.step) <= 0:
             raise ValueError("step must be greater than zero")
-        return slice(
-            *(
-                None if each is None else operator.index(each)
-                for each in (part.start, part.stop, part.step)
-            )
-        )
-    if isinstance(part, list | range):
-        listed = np.asarray([_part(each) for each in part])
+        ends = (part.start, part.stop, part.step)
+        return slice(*(None if each is None else operator.index(each) for each in ends))
+    if isinstance(part, list | tuple | range):
+        listed = np.asarray([_number(each) for each in part])
         return listed.astype(np.int64) if not listed.size else listed
-    if isinstance(part, tuple):
-        return np.asarray(part)
-    if isinstance(part, float | str):
+    if isinstance(part, float):
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(part).__name__})"
         )
-    return part
+    if isinstance(part, str):
+        raise TypeError("new(): invalid data type 'str'")
+    return operator.index(part) if isinstance(part, np.integer) else part
 
 
-def _picked(input: Tensor, key: Any) -> Tensor:
+def _of_tensor(array: Any) -> Any:
+    if array.dtype.kind == "f":
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if array.dtype == np.uint8:
+        return array.astype(bool)
+    return array if array.ndim or array.dtype == bool else int(array)
+
+
+def _number(value: Any) -> Any:
+    found = part_of(value)
+    return bool(found) if isinstance(found, np.ndarray) and not found.ndim else found
+
+
+def _stages(key: Any, ndim: int) -> list[Any]:
+    """A key as one or two: what gives a view, then what picks."""
+    parts = key if isinstance(key, tuple) else (key,)
+    picks = [part for part in parts if isinstance(part, np.ndarray)]
+    mixed = picks and any(isinstance(part, int) for part in parts)
+    used = sum(_reach(part) for part in parts)
+    if not (mixed or any(not part.ndim for part in picks)) or used > ndim:
+        return [key]
+    first: list[Any] = []
+    then: list[Any] = []
+    for part in parts:
+        if isinstance(part, np.ndarray) and not part.ndim:  # a bool: a dimension of size 1 or 0
+            first.append(None)
+            then.append(np.zeros(int(part), np.int64))
+        elif isinstance(part, np.ndarray):
+            first += [slice(None)] * _reach(part)
+            then.append(part)
+        else:
+            first.append(part)
+            left = ndim - used if part is Ellipsis else int(not isinstance(part, int))
+            then += [slice(None)] * left
+    return [tuple(first), tuple(then)]
+
+
+def _reach(part: Any) -> int:
+    """How many dimensions a part of a key is about."""
+    if isinstance(part, np.ndarray):
+        return part.ndim if part.dtype == bool else 1
+    return int(isinstance(part, int | slice))
+
+
+def picked(input: Tensor, key: Any) -> Tensor:
+    """input[key], for a key in NumPy's terms."""
     try:
-        return shape.index(input, key=key)
+        if isinstance(key, int | slice):
+            return shape.index(input, key=key)
+        for each in _stages(key, input.ndim):
+            input = shape.index(input, key=each)
     except IndexError as error:
         parts = key if isinstance(key, tuple) else (key,)
         used = sum(each is not None and each is not Ellipsis for each in parts)
@@ -65,19 +122,22 @@ def _picked(input: Tensor, key: Any) -> Tensor:
             what = "a 0-dim tensor" if not input.ndim else f"tensor of dimension {input.ndim}"
             raise IndexError(f"too many indices for {what}") from None
         raise IndexError(f"{error} (a tensor of shape {list(input._array.shape)})") from None
+    return input
 
 
 @public(function=False, name="__getitem__")
 def pick(input: Tensor, key: Any) -> Tensor:
     """input[key]: a view for integers, slices, None and `...`; else a copy."""
-    return _picked(input, key_of(key))
+    return picked(input, key_of(key))
 
 
 @public(function=False, name="__setitem__")
-def put(input: Tensor, key: Any, value: Any) -> None:
+def set_at(input: Tensor, key: Any, value: Any) -> None:
     """input[key] = value."""
-    at = key_of(key)
-    found = _picked(input, at)
+    *before, at = _stages(key_of(key), input.ndim)
+    for each in before:
+        input = picked(input, each)
+    found = picked(input, at)
     if found._view is not None or not found._array.size:
         copy_(found, fitted(value, found))
         return
@@ -92,6 +152,8 @@ def put(input: Tensor, key: Any, value: Any) -> None:
 def fitted(value: Any, target: Tensor) -> Tensor:
     """A number or Tensor, broadcast to the shape of a target, in its dtype."""
     if not isinstance(value, Tensor):
+        if isinstance(value, int | float):
+            value = promotion.converted(value, target._array.dtype)
         value = target.new_tensor(value)
     while value.ndim > target.ndim and value.shape[0] == 1:
         value = value.squeeze(0)
@@ -121,14 +183,25 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return input
 
 
+def _require_scalar(value: Any) -> None:
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} "
+            "dimensions."
+        )
+
+
+@public(method=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A copy with one value everywhere."""
+    _require_scalar(value)
+    return _copied(input, value)
+
+
 @public(function=False)
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
-    if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
-            "dimensions."
-        )
+    _require_scalar(value)
     return copy_(input, value)
 
 
@@ -143,8 +216,19 @@ def index_put(
     input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """A copy with input[indices] = values, or += if they accumulate."""
-    key = tuple(slice(None) if each is None else _part(each) for each in indices)
-    values = fitted(values, _picked(input, key))
+    key = tuple(slice(None) if each is None else part_of(each) for each in indices)
+    key = tuple(np.asarray(each) if isinstance(each, int) else each for each in key)
+    if values._array.dtype != input._array.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{input.dtype} for the destination and {values.dtype} for the source."
+        )
+    values = fitted(values, picked_once(input, key))
     if accumulate:
         return input + shape.scatter(values, shape=input._array.shape, key=key)
     return shape.replace(input, values, key=key)
+
+
+def picked_once(input: Tensor, key: Any) -> Tensor:
+    """input[key] by NumPy's rules: there are no integers in the key."""
+    return shape.index(input, key=key)

@@ -5,24 +5,40 @@ from collections.abc import Sequence
 from typing import Any
 
 from dtrain.autograd.dtypes import result_dtype
-from dtrain.autograd.functions.arguments import dim_of
+from dtrain.autograd.functions.arguments import dim_of, tensors_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.functions.shape import atleast_1d, atleast_2d, atleast_3d
 from dtrain.autograd.ops import shape
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
-    "cat", "chunk", "column_stack", "concat", "concatenate", "dsplit", "dstack", "hsplit", "hstack",
-    "meshgrid", "row_stack", "split", "stack", "tensor_split", "unbind", "vsplit", "vstack",
+    "cat", "chunk", "column_stack", "concat", "concatenate", "dsplit", "dstack", "hsplit",
+    "hstack", "meshgrid", "row_stack", "split", "split_with_sizes", "stack", "tensor_split",
+    "unbind", "vsplit", "vstack",
 ]  # fmt: skip
+
+
+def _listed(tensors: Sequence[Tensor], who: str) -> list[Tensor]:
+    """Raises TypeError for a Tensor, or for a list of something else."""
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{who}(): argument 'tensors' must be tuple of Tensors, not Tensor")
+    tensors_of(who, *tensors)
+    return list(tensors)
+
+
+def _some(tensors: Sequence[Tensor], who: str) -> list[Tensor]:
+    given = _listed(tensors, who)
+    if not given:
+        raise RuntimeError(f"{who} expects a non-empty TensorList")
+    return given
 
 
 @public(method=False)
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along a dimension; a 1-dim tensor without elements is passed over."""
-    given = list(tensors)
+    given = _listed(tensors, "cat")
     if not given:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     if any(not each.ndim for each in given):
         at = next(at for at, each in enumerate(given) if not each.ndim)
         raise RuntimeError(f"zero-dimensional tensor (at position {at}) cannot be concatenated")
@@ -53,7 +69,7 @@ def _require_alike(given: list[Tensor], axis: int) -> None:
 @public(method=False)
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension."""
-    given = list(tensors)
+    given = _listed(tensors, "stack")
     if not given:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = given[0]._array.shape
@@ -71,26 +87,28 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @public(method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Rows joined."""
-    return cat(atleast_2d(list(tensors)), 0)
+    return cat(atleast_2d(_some(tensors, "vstack")), 0)
 
 
 @public(method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Columns joined; vectors end to end."""
-    given = atleast_1d(list(tensors))
+    given = atleast_1d(_some(tensors, "hstack"))
     return cat(given, 0 if given[0].ndim == 1 else 1)
 
 
 @public(method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along a third dimension."""
-    return cat(atleast_3d(list(tensors)), 2)
+    return cat(atleast_3d(_some(tensors, "dstack")), 2)
 
 
 @public(method=False)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Vectors as columns, joined."""
-    return hstack([each.reshape(-1, 1) if each.ndim < 2 else each for each in tensors])
+    return hstack(
+        [each.reshape(-1, 1) if each.ndim < 2 else each for each in _some(tensors, "column_stack")]
+    )
 
 
 def _pieces(input: Tensor, ends: Sequence[int], axis: int) -> tuple[Tensor, ...]:
@@ -129,6 +147,12 @@ def split(
         parts += [size % wanted] if wanted and size % wanted else []
     ends = [sum(parts[: at + 1]) for at in range(len(parts))] or [0]
     return _pieces(tensor, ends, axis)
+
+
+@public()
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the sizes given; views."""
+    return split(input, list(split_sizes), dim)
 
 
 @public()
@@ -225,6 +249,13 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing
         )
     lines = list(given)
+    if not lines:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    for each in lines:
+        if each.ndim > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {each}"
+            )
     if indexing == "xy" and len(lines) > 1:
         lines[:2] = lines[1::-1]
     size = tuple(each.numel() for each in lines)

@@ -9,6 +9,7 @@ import numpy as np
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import linalg
+from dtrain.autograd.ops.logic import where
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
@@ -128,7 +129,13 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 def _blend(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta * input + alpha * product; an input with beta 0 is not looked at."""
-    scaled = product if alpha == 1 else product * alpha
+    dtype = product._array.dtype if beta == 0 else input._array.dtype
+    if dtype.kind == "b":
+        kept = product if beta == 0 else input.logical_and(Tensor(np.asarray(bool(beta)))) | product
+        return kept if alpha else input
+    if dtype.kind != "f":
+        beta, alpha = int(beta), int(alpha)
+    scaled = (product if alpha == 1 else product * alpha).to(dtype)
     if beta == 0:
         return scaled
     return (input if beta == 1 else input * beta) + scaled
@@ -205,9 +212,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     second = [dim_of(dim, b.ndim) for dim in second]
     for one, other in zip(first, second, strict=True):  # a size of 1 is broadcast
         if a._array.shape[one] == 1:
-            b = b.sum(other, keepdim=True)
+            b = b.sum(other, keepdim=True, dtype=b.dtype)
         elif b._array.shape[other] == 1:
-            a = a.sum(one, keepdim=True)
+            a = a.sum(one, keepdim=True, dtype=a.dtype)
         if a._array.shape[one] != b._array.shape[other]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a._array.shape[one]} in "
@@ -236,13 +243,27 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 @public()
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The cross product along a dimension of size 3, by default the first one."""
+    one = input._array.shape
+    if dim is None:
+        if 3 not in one:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = one.index(3)
+    return cross_along(input, other, dim)
+
+
+def cross_along(input: Tensor, other: Tensor, dim: int) -> Tensor:
     """The cross product along a dimension of size 3."""
-    size = np.broadcast_shapes(input._array.shape, other._array.shape)
-    axis = size.index(3) if dim is None else dim_of(dim, len(size))
-    if size[axis] != 3:
-        raise RuntimeError(
-            f"linalg.cross: inputs dimension {axis} must have length 3. Got {size[axis]}"
-        )
+    one, two = input._array.shape, other._array.shape
+    if len(one) != len(two):
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    axis = dim_of(dim, len(one))
+    if not one or one[axis] != 3 or two[axis] != 3:
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3.")
+    try:
+        size = np.broadcast_shapes(one, two)
+    except ValueError as error:
+        raise RuntimeError(f"linalg.cross: {error}") from None
     a, b = input.expand(*size), other.expand(*size)
     ahead = [each.roll(-1, axis) for each in (a, b)]
     behind = [each.roll(1, axis) for each in (a, b)]
@@ -252,12 +273,13 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 @public()
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """A square matrix times itself, n times."""
+    require_square(input, "linalg.matrix_power")
     if n < 0:
         raise RuntimeError("matrix_power: dtrain has no inverse of a matrix, so n must be >= 0")
-    size = input._array.shape[-1]
-    out = Tensor(np.broadcast_to(np.eye(size, dtype=input._array.dtype), input._array.shape).copy())
     if n == 0:
-        return out
+        unit = np.eye(input._array.shape[-1], dtype=input._array.dtype)
+        none = np.zeros(input._array.shape, bool)
+        return where(Tensor(none), input, Tensor(unit))
     power = input
     result: Any = None
     while n:
@@ -266,6 +288,18 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         n >>= 1
         power = matmul(power, power) if n else power
     return result
+
+
+def require_square(input: Tensor, who: str) -> None:
+    """Raises RuntimeError unless the last two dimensions are of one size."""
+    size = input._array.shape
+    if len(size) < 2:
+        raise RuntimeError(f"{who}: The input tensor A must have at least 2 dimensions.")
+    if size[-1] != size[-2]:
+        raise RuntimeError(
+            f"{who}: A must be batches of square matrices, but they are {size[-2]} by {size[-1]} "
+            "matrices"
+        )
 
 
 @public(method=False)

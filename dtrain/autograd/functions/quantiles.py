@@ -10,6 +10,7 @@ from dtrain.autograd.functions.arithmetic import lerp
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.sorting import sort
 from dtrain.autograd.ops import shape
+from dtrain.autograd.ops.logic import where
 from dtrain.autograd.tensor import Tensor
 
 __all__ = ["nanquantile", "quantile"]
@@ -50,52 +51,52 @@ def _quantile(who: str, input: Tensor, q: Any, dim: Any, keepdim: bool, way: str
     flat = input.reshape(-1) if axis is None or not ndim else input.movedim(axis, -1)
     ordered = sort(flat).values
     rank = _ranks(ordered._array, shares.reshape(-1), skips_nan=who == "nanquantile")
-    out = _between(ordered, rank, way)
+    out = _between(ordered, rank, way).movedim(-1, 0)
     if keepdim and ndim:
-        size = [1] * ndim if axis is None else list(out._array.shape[:-1])
+        size = list(out._array.shape[1:]) if axis is not None else [1] * ndim
         if axis is not None:
             size.insert(axis, 1)
-        out = out.movedim(-1, 0).reshape(-1, *size)
-    else:
-        out = out.movedim(-1, 0)
+        out = out.reshape(-1, *size)
     return out if shares.ndim else out.squeeze(0)
 
 
-def _shares(who: str, input: Tensor, q: Any) -> Any:
-    """q as an array. Raises RuntimeError for other dtypes than PyTorch takes."""
+def _shares(who: str, input: Tensor, q: Any) -> Tensor:
+    """q as a tensor. Raises RuntimeError for other dtypes than PyTorch takes."""
     if input._array.dtype not in (np.float32, np.float64):
         raise RuntimeError(f"{who}() input tensor must be either float or double dtype")
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{who}() q must be in the range [0, 1] but got {q}")
-        return np.asarray(q, input._array.dtype)
+        return input.new_tensor(q)
     if q.ndim > 1:
         raise RuntimeError(f"{who}() q must be a scalar or 1D tensor")
     if q._array.dtype != input._array.dtype:
         raise RuntimeError(f"{who}() q tensor must be same dtype as the input tensor")
     if not ((q._array >= 0) & (q._array <= 1)).all():
         raise RuntimeError(f"{who}() q values must be in the range [0, 1]")
-    return q._array
+    return q
 
 
-def _ranks(ordered: Any, shares: Any, *, skips_nan: bool) -> Any:
+def _ranks(ordered: Any, shares: Tensor, *, skips_nan: bool) -> Tensor:
     """Where the quantiles are along the last axis: (..., q). The last place, if there is nan."""
     nans = np.isnan(ordered).sum(axis=-1, keepdims=True)
-    size = ordered.shape[-1]
+    last = ordered.shape[-1] - 1
     if skips_nan:
-        return np.maximum(shares * (size - nans - 1).astype(shares.dtype), 0)
-    return np.where(nans > 0, size - 1, shares * shares.dtype.type(size - 1)).astype(shares.dtype)
+        return shares * Tensor(np.maximum(last - nans, 0).astype(ordered.dtype))
+    return where(Tensor(nans > 0), float(last), shares * float(last))
 
 
-def _between(ordered: Tensor, rank: Any, way: str) -> Tensor:
+def _between(ordered: Tensor, rank: Tensor, way: str) -> Tensor:
+    place = rank._array
     if way == "nearest":
-        rank = np.rint(rank)
-    below, above = (each(rank).astype(np.int64) for each in (np.floor, np.ceil))
+        place = np.rint(place)
+    below, above = (each(place).astype(np.int64) for each in (np.floor, np.ceil))
     if way == "higher":
         return shape.take_along(ordered, indices=above, axis=-1)
     low = shape.take_along(ordered, indices=below, axis=-1)
     if way in ("lower", "nearest"):
         return low
     high = shape.take_along(ordered, indices=above, axis=-1)
-    weight = np.full_like(rank, 0.5) if way == "midpoint" else rank - below.astype(rank.dtype)
-    return lerp(low, high, Tensor(weight))
+    if way == "midpoint":
+        return lerp(low, high, 0.5)
+    return lerp(low, high, rank - Tensor(below.astype(place.dtype)))

@@ -18,10 +18,12 @@ __all__ = [
 
 
 def as_dtype(input: Tensor, dtype: Any) -> Tensor:
+    """In a dtype, if there is one."""
     return input if dtype is None else input.to(dtype_of(dtype, None))
 
 
 def require_float(input: Tensor, who: str) -> Tensor:
+    """Raises RuntimeError for bools and integers."""
     if input._array.dtype.kind != "f":
         raise RuntimeError(
             f"{who}(): could not infer output dtype. Input dtype must be either a floating point "
@@ -39,14 +41,15 @@ def sum(
 ) -> Tensor:  # fmt: skip
     """Sum over dimensions; bools and integers give int64."""
     input = as_dtype(tensor_of(input, who="sum"), dtype)
-    return reduce.sum_(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
+    out = reduce.sum_(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
+    return out if dtype is None else as_dtype(out, dtype)
 
 
 @public()
 def nansum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum over dimensions of what is not nan."""
     input = as_dtype(input, dtype)
-    return sum(comparison.where(unary.isnan(input), 0, input), dim, keepdim)
+    return sum(comparison.where(unary.isnan(input), 0, input), dim, keepdim, dtype=dtype)
 
 
 @public()
@@ -69,10 +72,12 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     """Product of all elements, or over one dimension; bools and integers give int64."""
     input = as_dtype(input, dtype)
     axis = None if dim is None else dim_of(dim, input.ndim)
-    return scan.prod(input, axis=axis if input.ndim else None, keepdims=keepdim)
+    out = scan.prod(input, axis=axis if input.ndim else None, keepdims=keepdim)
+    return out if dtype is None else as_dtype(out, dtype)
 
 
 def count_along(input: Tensor, axes: tuple[int, ...] | None) -> int:
+    """How many elements are joined into one."""
     size = input._array.shape
     return input.numel() if axes is None else math.prod(size[axis] for axis in axes)
 

@@ -11,12 +11,14 @@ from dtrain.autograd.functions.arguments import dim_of, sizes, tensor_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import reduce
 from dtrain.autograd.ops import shape as ops
+from dtrain.autograd.size import Size
 from dtrain.autograd.tensor import Tensor
 from dtrain.autograd.value import memory
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors", "broadcast_to", "flatten",
-    "ravel", "reshape", "squeeze", "unflatten", "unsqueeze",
+    "as_strided", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes",
+    "broadcast_tensors", "broadcast_to", "flatten", "ravel", "reshape", "squeeze", "unflatten",
+    "unsqueeze",
 ]  # fmt: skip
 
 
@@ -182,10 +184,74 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple(expand(each, *size) for each in given)
 
 
+@public(method=False)
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that shapes are broadcast to."""
+    given = [(each,) if isinstance(each, int) else tuple(each) for each in shapes]
+    if any(size < 0 for each in given for size in each):
+        raise RuntimeError("Trying to create tensor with negative dimension")
+    try:
+        return Size(np.broadcast_shapes(*given))
+    except ValueError as error:
+        raise RuntimeError(
+            f"Shape mismatch: objects cannot be broadcast to a single shape: {error}"
+        ) from None
+
+
 @public(function=False)
 def sum_to_size(input: Tensor, *given: Any, size: Any = None) -> Tensor:
     """The sum over what broadcasting would make of a smaller shape."""
-    return reduce.sum_to(input, shape=sizes(given if size is None else (size,)))
+    wanted = sizes(given if size is None else (size,))
+    own = input._array.shape
+    lead = len(own) - len(wanted)
+    if lead < 0 or any(each not in (1, had) for each, had in zip(wanted, own[lead:], strict=True)):
+        raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(own)}}}.")
+    if wanted and wanted == own:
+        return input
+    wide = input if input._array.dtype.kind == "f" else input.long()
+    return reduce.sum_to(wide, shape=wanted)
+
+
+@public(function=False)
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Windows of a size along a dimension, every `step` elements, as a last dimension; a view."""
+    axis = dim_of(dimension, input.ndim)
+    own = input._array.shape[axis] if input.ndim else 1
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > own:
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {axis} is {own} but size is {size}"
+        )
+    if not input.ndim:
+        return ops.reshape(input, shape=(1,))[:size]
+    if not size:
+        return input.new_zeros(
+            (*input._array.shape[:axis], own // step + 1, *input._array.shape[axis + 1 :], 0)
+        )
+    return ops.slide(input, axis=axis, size=size, step=step)
+
+
+@public()
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Element (i, j, ...) is that at storage_offset + i stride[0] + j stride[1] + ... in memory; a
+    view. Raises RuntimeError beyond the tensor, and for one that is not contiguous."""
+    shape, steps, offset = sizes((size,)), sizes((stride,)), storage_offset or 0
+    if len(shape) != len(steps):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(step < 0 for step in steps):
+        raise RuntimeError("as_strided: Negative strides are not supported at the moment")
+    if not input._array.flags.c_contiguous:
+        raise RuntimeError("as_strided: dtrain takes contiguous tensors only; call .contiguous()")
+    last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
+    if math.prod(shape) and (last >= input.numel() or offset < 0):
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset} are "
+            f"out of bounds for storage of size {input.nbytes}"
+        )
+    return ops.strided(input, size=shape, stride=steps, offset=offset)
 
 
 def _at_least(ndim: int, input: Any) -> Any:

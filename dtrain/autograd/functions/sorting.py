@@ -36,7 +36,9 @@ def scalar(input: Tensor, named: Any) -> results.Ordered:
 
 
 @public()
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> results.Ordered:
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> results.Ordered:
     """(values, indices) in order along a dimension; equal elements keep theirs, nan is greatest."""
     axis = dim_of(dim, input.ndim)
     if not input.ndim:

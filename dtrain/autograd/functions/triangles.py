@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.functions.arguments import dim_of
+from dtrain.autograd.functions.arguments import dim_of, dtype_of, require_plain
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import shape
 from dtrain.autograd.ops.logic import where
@@ -63,35 +63,43 @@ def trace(input: Tensor) -> Tensor:
     return diagonal(input).sum()
 
 
-def _triangle(input: Tensor, keep: Any) -> Tensor:
+def _triangle(input: Tensor, keep: Any, who: str) -> Tensor:
     if input.ndim < 2:
-        raise RuntimeError("input tensor must have at least 2 dimensions")
-    return where(Tensor(keep), input, 0)
+        raise RuntimeError(f"{who}: input tensor must have at least 2 dimensions")
+    kept = keep(*input._array.shape[-2:])
+    return where(Tensor(kept), input, Tensor(np.zeros((), input._array.dtype)))
 
 
 @public(in_place=True)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, zeros above."""
-    if input.ndim < 2:
-        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
-    return _triangle(input, np.tri(*input._array.shape[-2:], diagonal, dtype=bool))
+    return _triangle(input, lambda n, m: np.tri(n, m, diagonal, np.bool_), "tril")
 
 
 @public(in_place=True)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, zeros below."""
-    if input.ndim < 2:
-        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
-    return _triangle(input, ~np.tri(*input._array.shape[-2:], diagonal - 1, dtype=bool))
+    return _triangle(input, lambda n, m: ~np.tri(n, m, diagonal - 1, np.bool_), "triu")
+
+
+def _indices(found: Any, dtype: Any, device: Any, layout: Any) -> Tensor:
+    require_plain(device, layout)
+    return Tensor(np.stack(found).astype(dtype_of(dtype, np.dtype(np.int64))))
 
 
 @public(method=False)
-def tril_indices(row: int, col: int, offset: int = 0, **options: Any) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
+    layout: Any = None,
+) -> Tensor:  # fmt: skip
     """The indices of a lower triangle, a row for each of the two dimensions."""
-    return Tensor(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+    return _indices(np.tril_indices(row, offset, col), dtype, device, layout)
 
 
 @public(method=False)
-def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None,
+    layout: Any = None,
+) -> Tensor:  # fmt: skip
     """The indices of an upper triangle, a row for each of the two dimensions."""
-    return Tensor(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+    return _indices(np.triu_indices(row, offset, col), dtype, device, layout)

@@ -217,7 +217,7 @@ def polygamma(input: Any, n: Any) -> Tensor:
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """log of the multivariate gamma function of dimension p.
 
-        log(pi) p (p - 1) / 4 + sum over j < p of lgamma(x - j / 2)
+    log(pi) p (p - 1) / 4 + sum over j < p of lgamma(x - j / 2)
     """
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
@@ -250,7 +250,7 @@ def _itself(name: str) -> Callable[..., Any]:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = "The tensor itself: it has no complex numbers."
-    return public()(function)
+    return public(in_place=name == "conj_physical")(function)
 
 
 conj, conj_physical, real = _itself("conj"), _itself("conj_physical"), _itself("real")

@@ -64,7 +64,10 @@ def is_bool(value: Any) -> bool:
 def without_bools(values: list[Any]) -> list[Any]:
     """`wrapping`, for a difference. Raises RuntimeError for bools."""
     left, right = values
-    if left.__class__ is np.ndarray is right.__class__ and left.dtype.kind == "f" == right.dtype.kind:
+    if (
+        left.__class__ is np.ndarray is right.__class__
+        and left.dtype.kind == "f" == right.dtype.kind
+    ):
         return wrapping(values)
     one, other = is_bool(left), is_bool(right)
     if one and other:

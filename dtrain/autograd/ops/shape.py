@@ -62,9 +62,10 @@ def scatter(x: Array, *, shape: tuple[int, ...], key: Any) -> Array:
 
 
 def _picks(key: Any) -> bool:
-    """Whether a key has arrays or lists in it, so that an element may be picked twice."""
+    """Whether a key has arrays of integers in it, so that an element may be picked twice."""
     parts = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(part, np.ndarray | list) and np.ndim(part) for part in parts)
+    arrays = [np.asarray(part) for part in parts if isinstance(part, np.ndarray | list)]
+    return any(each.ndim and each.dtype != bool for each in arrays)
 
 
 @op(
@@ -129,7 +130,9 @@ def overwrite(x: Array, value: Array) -> Array:
 def diagonal(x: Array, *, offset: int, first: int, second: int) -> Array:
     """The diagonal of two axes, as the last axis; a view."""
     out = np.diagonal(x, offset, first, second)
-    return np.lib.stride_tricks.as_strided(out, out.shape, out.strides, writeable=x.flags.writeable)
+    if x.flags.writeable:
+        out.flags.writeable = True
+    return out
 
 
 @op(
@@ -143,4 +146,50 @@ def embed_diagonal(
     where = np.diagonal(out, offset, first, second)
     where.flags.writeable = True
     where[...] = x
+    return out
+
+
+@op(
+    view=True,
+    x=lambda g, x_shape, axis, size, step: unslide(
+        g, shape=x_shape, axis=axis, size=size, step=step
+    ),
+)
+def slide(x: Array, *, axis: int, size: int, step: int) -> Array:
+    """Windows of a size along an axis, every `step` elements, as a last axis; a view."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, axis, writeable=True)
+    return windows[(slice(None),) * axis + (slice(None, None, step),)]
+
+
+@op(x=lambda g, axis, size, step: slide(g, axis=axis, size=size, step=step))
+def unslide(x: Array, *, shape: tuple[int, ...], axis: int, size: int, step: int) -> Array:
+    """Windows added up where they came from, in order: the adjoint of `slide`."""
+    out = np.zeros(shape, x.dtype)
+    lead = (slice(None),) * axis
+    count = x.shape[axis]
+    for at in range(size if count else 0):
+        out[(*lead, slice(at, at + step * (count - 1) + 1, step))] += x[..., at]
+    return out
+
+
+@op(
+    view=True,
+    x=lambda g, x_shape, size, stride, offset: unstride(
+        g, shape=x_shape, stride=stride, offset=offset
+    ),
+)
+def strided(x: Array, *, size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0) -> Array:
+    """Element (i, j, ...) is that at offset + i stride[0] + j stride[1] + ... in x, which is in C
+    order; a view."""
+    strides = [step * x.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], size, strides)
+
+
+@op(x=lambda g, x_shape, stride, offset: strided(g, size=x_shape, stride=stride, offset=offset))
+def unstride(x: Array, *, shape: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Array:
+    """Zeros of a shape, with x added where `strided` reads: its adjoint."""
+    out = np.zeros(shape, x.dtype)
+    grid = np.indices(x.shape, sparse=True)
+    at = sum((each * step for each, step in zip(grid, stride, strict=True)), np.int64(offset))
+    np.add.at(out.reshape(-1), np.broadcast_to(at, x.shape), x)
     return out

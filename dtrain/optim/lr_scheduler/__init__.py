@@ -1,6 +1,7 @@
 """Learning-rate schedules with PyTorch's names, arguments and arithmetic, one family a file."""
 
 from dtrain.optim.lr_scheduler.base import LRScheduler
+from dtrain.optim.lr_scheduler.base import _LRScheduler as _LRScheduler
 from dtrain.optim.lr_scheduler.combine import ChainedScheduler, SequentialLR
 from dtrain.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from dtrain.optim.lr_scheduler.cyclic import CyclicLR

@@ -123,6 +123,10 @@ class LRScheduler:
         self._last_lr: Rates = self._rates()
 
 
+class _LRScheduler(LRScheduler):
+    """The base's name before PyTorch 2.0, from which scripts derive their own schedules."""
+
+
 def check_optimizer(optimizer: Any) -> None:
     """Raises TypeError for what is no optimizer."""
     if not isinstance(optimizer, Optimizer):

@@ -1,5 +1,6 @@
 """PyTorch's operator database, as far as dtrain has the functions: entries, samples, forms."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,8 +16,9 @@ with warnings.catch_warnings():
 
 FLOATS = (torch.float32, torch.float64)
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-MOST = 40  # samples of an entry and dtype
-FEW = 6
+LOOKED_AT = 300  # samples of an entry and dtype, of which so many are chosen:
+MOST = 40
+FEW = 4
 
 
 class Entry(NamedTuple):
@@ -55,7 +57,8 @@ def samples(op: Any, dtype: Any, most: int) -> list[Any]:
     gradients = op.supports_autograd and dtype.is_floating_point
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = list(op.sample_inputs("cpu", dtype, requires_grad=gradients))
+        drawn = op.sample_inputs("cpu", dtype, requires_grad=gradients)
+        found = list(itertools.islice(drawn, LOOKED_AT))
         chosen = evenly(found, most)
         apart = [each.noncontiguous() for each in chosen[:1]]
     return chosen + apart
@@ -154,9 +157,7 @@ def form_failures(row: Entry, dtype: Any, most: int) -> dict[str, list[Failure]]
                 continue
             if not isinstance(call.input, torch.Tensor) or not works(theirs, call):
                 continue
-            found.setdefault(name, []).extend(
-                failed(mine, theirs, call, row.op.supports_autograd)
-            )
+            found.setdefault(name, []).extend(failed(mine, theirs, call, row.op.supports_autograd))
     return {name: each for name, each in found.items() if each}
 
 
@@ -178,7 +179,9 @@ class Unraised(NamedTuple):
     got: Any
 
     def __str__(self) -> str:
-        return f"{show(self.call)} -> {self.got!r:.200}, not {self.wanted.__name__}({self.message!r})"
+        return (
+            f"{show(self.call)} -> {self.got!r:.200}, not {self.wanted.__name__}({self.message!r})"
+        )
 
 
 def unraised(row: Entry) -> list[Unraised]:

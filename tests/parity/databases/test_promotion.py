@@ -19,7 +19,26 @@ DIVISORS = [1, 2, 5, -3, 100]  # no 0: that is a test of its own
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     name: getattr(operator, name)
     for name in (
-        "add sub mul truediv floordiv mod pow eq ne lt le gt ge and_ or_ xor lshift rshift".split()
+        [
+            "add",
+            "sub",
+            "mul",
+            "truediv",
+            "floordiv",
+            "mod",
+            "pow",
+            "eq",
+            "ne",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "and_",
+            "or_",
+            "xor",
+            "lshift",
+            "rshift",
+        ]
     )
 }
 
@@ -27,9 +46,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 def operands(library: Any, values: list[int] = VALUES) -> dict[str, Any]:
     """A vector and a scalar of every dtype, and Python's numbers."""
     made = {name: library.tensor(values).to(getattr(library, name)) for name in DTYPES}
-    made |= {
-        f"{name}()": library.tensor(3, dtype=getattr(library, name)) for name in DTYPES
-    }
+    made |= {f"{name}()": library.tensor(3, dtype=getattr(library, name)) for name in DTYPES}
     return made | {repr(number): number for number in NUMBERS}
 
 
