@@ -143,7 +143,7 @@ def heaviside(a: Array, b: Array) -> Any:
     return np.where(a == 0, b, a > 0).astype(dtype)
 
 
-@op(prepare=common)
+@op(prepare=common, a=lambda g: g, b=_nothing)
 def nextafter(a: Array, b: Array) -> Any:
     """The next floating point number after a, towards b."""
     return np.nextafter(a, b)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dtrain.autograd import Tensor
+from tests.parity.databases.exceptions import UNDEFINED
 from tests.parity.databases.runner import Call, Skip, compare, entry, ours, seeded
 
 with warnings.catch_warnings():
@@ -126,14 +127,16 @@ def failures(row: Entry, dtype: Any, most: int) -> list[Failure]:
     found = []
     for sample in samples(row.op, dtype, most):
         call = Call(sample.input, sample.args, sample.kwargs)
-        found += failed(row.function, row.op.op, call, gradients)
+        found += failed(row.function, row.op.op, call, gradients, row.op.name not in UNDEFINED)
     return found
 
 
-def failed(mine: Any, theirs: Any, call: Call, gradients: bool) -> list[Failure]:
+def failed(
+    mine: Any, theirs: Any, call: Call, gradients: bool, values: bool = True
+) -> list[Failure]:
     """The failure of one call, if it is one."""
     try:
-        compare(mine, theirs, call, torch, gradients)
+        compare(mine, theirs, call, torch, gradients, values)
     except Skip:
         return []
     except Exception as error:  # whatever it was: the test says what
