@@ -37,9 +37,7 @@ def load(
     cannot be loaded.
     """
     if hasattr(run, "read") or Path(run).is_file():
-        return serialization.load(
-            run, map_location, weights_only=weights_only, mmap=mmap
-        )
+        return serialization.load(run, map_location, weights_only=weights_only, mmap=mmap)
     assert isinstance(run, str | Path)
     if which != "final":
         raise RunDirError(f"which must be 'final', not {which!r}")

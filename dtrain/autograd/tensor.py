@@ -291,7 +291,9 @@ class Tensor(Value):
                 )
             return
         if value and self._array.dtype.kind != "f":
-            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients"
+            )
         if value:
             self._view = None  # a leaf: its history begins here
         self._requires_grad = bool(value)

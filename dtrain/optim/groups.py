@@ -11,6 +11,16 @@ Group: TypeAlias = dict[str, Any]
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
 
 
+class _Required:
+    """The default of an option that every group must give, in optimizers of users' own."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
 def given_groups(params: Any) -> list[Group]:
     """What an optimizer was given, as groups.
 
@@ -37,12 +47,21 @@ def complete(given: Any, defaults: Mapping[str, Any], others: list[Group]) -> Gr
         raise TypeError(f"param_group must be a dict, but got {type(given)}")
     group = {**given, **_named(given["params"])}
     group.update({name: value for name, value in defaults.items() if name not in group})
+    _check_given(group)
     for parameter in group["params"]:
         _check_parameter(parameter)
     check_execution(group)
     _check_names(group, others)
     _check_duplicates(group, others)
     return group
+
+
+def _check_given(group: Group) -> None:
+    for name, value in group.items():
+        if value is required:
+            raise ValueError(
+                f"parameter group didn't specify a value of required optimization parameter {name}"
+            )
 
 
 def _named(params: Any) -> Group:

@@ -16,10 +16,10 @@ from dtrain.autograd import Tensor, enable_grad
 from dtrain.autograd.hooks import RemovableHandle
 from dtrain.optim import checkpoint
 from dtrain.optim.arithmetic import Array
-from dtrain.optim.groups import Group, Params, complete, given_groups
+from dtrain.optim.groups import Group, Params, complete, given_groups, required
 from dtrain.optim.hooks import Hook, no_hooks, register, with_step_hooks
 
-__all__ = ["Array", "Group", "Optimizer", "Params", "Scope"]
+__all__ = ["Array", "Group", "Optimizer", "Params", "Scope", "required"]
 
 Scope: TypeAlias = Literal["element", "tensor", "model"]
 

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="no-any-return"
 """Values looked up, counted and made unique. None of it has a gradient."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def searchsorted(
         )
     if right and side == "left":
         raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites")
-    where = "right" if right or side == "right" else "left"
+    where: Literal["left", "right"] = "right" if right or side == "right" else "left"
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
     edges = sorted_sequence._array
     if sorter is not None:

@@ -30,8 +30,12 @@ def sub(a: Array, b: Array) -> Array:
 
 
 @op(prepare=promotion.wrapping, domain=ANY, a=lambda g, b: g * b, b=lambda g, a: g * a)
-def mul(a: Array, b: Array) -> Array:
-    """a * b."""
+def mul(a: Any, b: Any) -> Any:
+    """a * b. A number beyond float16 is multiplied before it is rounded, as in PyTorch."""
+    if a.__class__ in NUMBERS and b.dtype == np.float16:
+        a, b = b, a
+    if b.__class__ in NUMBERS and a.dtype == np.float16:
+        return (a.astype(np.float32) * b).astype(np.float16)
     return a * b
 
 
@@ -97,7 +101,7 @@ def _powers(values: list[Any]) -> list[Any]:
 
 
 @op(prepare=_powers, domain=POSITIVE, a=_pow_base, b=_pow_exponent)
-def pow_(a: Array, b: Array) -> Any:
+def pow_(a: Array, b: Any) -> Any:
     """a ** b. The gradient for b is 0 where a = 0 and b >= 0, as in PyTorch. Integers to negative
     powers are rounded towards zero."""
     if isinstance(b, np.ndarray) and b.dtype.kind == "i" and np.any(b < 0):

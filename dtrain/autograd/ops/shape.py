@@ -179,10 +179,11 @@ def unslide(x: Array, *, shape: tuple[int, ...], axis: int, size: int, step: int
     ),
 )
 def strided(x: Array, *, size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0) -> Array:
-    """Element (i, j, ...) is that at offset + i stride[0] + j stride[1] + ... in x, which is in C
-    order; a view."""
+    """Element (i, j, ...) is that at offset + i stride[0] + j stride[1] + ... in x, counted in C
+    order; a view of an x that lies in that order."""
     strides = [step * x.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], size, strides)
+    flat = np.ascontiguousarray(x).reshape(-1)  # a gradient may be one element, repeated
+    return np.lib.stride_tricks.as_strided(flat[offset:], size, strides)
 
 
 @op(x=lambda g, x_shape, stride, offset: strided(g, size=x_shape, stride=stride, offset=offset))
@@ -190,6 +191,8 @@ def unstride(x: Array, *, shape: tuple[int, ...], stride: tuple[int, ...], offse
     """Zeros of a shape, with x added where `strided` reads: its adjoint."""
     out = np.zeros(shape, x.dtype)
     grid = np.indices(x.shape, sparse=True)
-    at = sum((each * step for each, step in zip(grid, stride, strict=True)), np.int64(offset))
+    at: Any = offset
+    for axis, step in enumerate(stride):
+        at = at + grid[axis] * step
     np.add.at(out.reshape(-1), np.broadcast_to(at, x.shape), x)
     return out

@@ -33,8 +33,8 @@ def embedding(
              hold, and for `sparse`, because dtrain has no sparse gradients.
     """
     _refuse_sparse(sparse)
-    padding = padding_row(padding_idx, weight.shape[0])
     indices = _indices(input, weight)
+    padding = padding_row(padding_idx, weight.shape[0])
     if max_norm is not None:
         _shorten(weight, indices, max_norm, norm_type)
     return tables.embedding(

@@ -13,5 +13,9 @@ SAMPLES = {
         Sample((draw(2, 3),), {"high": 0.7}),
         Sample((draw(2, 3),), {"low": -0.5, "high": 0.5}),
     ],
+    "nextafter": [Sample((draw(3), draw(2, 1)))],
+    "gcd": [Sample((np.array([12, -18, 0]), np.array([[8], [0]])))],
+    "lcm": [Sample((np.array([12, -18, 0]), np.array([[8], [3]])))],
+    "mantissa": [Sample((np.array([0.3, -5.0, 64.5]), np.array([-1, 3, 7])))],
     "round": [Sample((draw(4),), {"decimals": 1})],
 }

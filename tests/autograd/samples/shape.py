@@ -25,6 +25,13 @@ SAMPLES = {
         Sample((draw(4), draw(2)), {"key": np.array([True, False, False, True])}),
     ],
     "overwrite": [Sample((draw(2, 3), draw(2, 3)))],
+    "slide": [Sample((draw(2, 5),), {"axis": 1, "size": 3, "step": 2})],
+    "unslide": [Sample((draw(2, 2, 3),), {"shape": (2, 5), "axis": 1, "size": 3, "step": 2})],
+    "strided": [Sample((draw(2, 5),), {"size": (3, 2), "stride": (2, 3), "offset": 1})],
+    "unstride": [
+        Sample((draw(3, 2),), {"shape": (2, 5), "stride": (2, 3), "offset": 1}),
+        Sample((draw(3, 3),), {"shape": (5,), "stride": (1, 1), "offset": 0}),
+    ],
     "diagonal": [Sample((draw(2, 3, 2),), {"offset": 1, "first": 0, "second": 1})],
     "embed_diagonal": [
         Sample((draw(2, 2),), {"shape": (3, 2, 3), "offset": 1, "first": 0, "second": 2})

@@ -1,12 +1,15 @@
 """PyTorch's operator database, as far as dtrain has the functions: entries, samples, forms."""
 
 import itertools
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
+import dtrain
 from dtrain.autograd import Tensor
 from tests.parity.databases.exceptions import UNDEFINED
 from tests.parity.databases.runner import Call, Skip, compare, entry, ours, seeded
@@ -53,12 +56,20 @@ def evenly(items: list[Any], most: int) -> list[Any]:
     return [items[at * (len(items) - 1) // (most - 1)] for at in range(most)]
 
 
+def seed_once() -> None:
+    """`op.sample_inputs` does so before each sample, which takes longer than the samples do."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.default_generator.manual_seed(0)
+
+
 def samples(op: Any, dtype: Any, most: int) -> list[Any]:
     """Samples of PyTorch's, the first one also with gaps between its elements."""
     gradients = op.supports_autograd and dtype.is_floating_point
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        drawn = op.sample_inputs("cpu", dtype, requires_grad=gradients)
+        seed_once()
+        drawn = op.sample_inputs_func(op, "cpu", dtype, gradients)
         found = list(itertools.islice(drawn, LOOKED_AT))
         chosen = evenly(found, most)
         apart = [each.noncontiguous() for each in chosen[:1]]
@@ -151,8 +162,9 @@ def form_failures(row: Entry, dtype: Any, most: int) -> dict[str, list[Failure]]
     if not listed:
         return found
     chosen = samples(row.op, dtype, most)
+    gradients, values = row.op.supports_autograd, row.op.name not in UNDEFINED
     for name, theirs, mine in listed:
-        if not row.op.supports_autograd and name.endswith("_"):
+        if not gradients and name.endswith("_"):
             continue
         for sample in chosen:
             call = Call(sample.input, sample.args, sample.kwargs)
@@ -160,7 +172,7 @@ def form_failures(row: Entry, dtype: Any, most: int) -> dict[str, list[Failure]]
                 continue
             if not isinstance(call.input, torch.Tensor) or not works(theirs, call):
                 continue
-            found.setdefault(name, []).extend(failed(mine, theirs, call, row.op.supports_autograd))
+            found.setdefault(name, []).extend(failed(mine, theirs, call, gradients, values))
     return {name: each for name, each in found.items() if each}
 
 
@@ -192,14 +204,15 @@ def unraised(row: Entry) -> list[Unraised]:
     if row.op.error_inputs_func is None:
         return []
     found = []
-    for error in row.op.error_inputs("cpu"):
+    seed_once()
+    for error in row.op.error_inputs_func(row.op, "cpu"):
         sample = error.sample_input
         call = Call(sample.input, sample.args, sample.kwargs)
         if works(row.op.op, call):
             continue
         try:
             mine = Call(*(ours(each, torch) for each in call))
-            got: Any = row.function(mine.input, *mine.args, **mine.kwargs)
+            got: Any = seeded(dtrain, row.function, mine)
         except Skip:
             continue
         except Exception as raised:  # compared below
