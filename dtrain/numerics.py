@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 import xxhash
 from numpy._core import _multiarray_umath as _build  # type: ignore[attr-defined]  # untyped
 from numpy.typing import NDArray
@@ -70,6 +69,8 @@ def pins(blas_threads: int, numerics: str) -> dict[str, str]:
 
 def limit_threads(n: int) -> None:
     """Let BLAS use n threads from now on, where NumPy is loaded already (a notebook)."""
+    import threadpoolctl  # slow to load: not before a run needs it
+
     threadpoolctl.threadpool_limits(limits=n, user_api="blas")
 
 
@@ -206,6 +207,8 @@ def _library() -> Table:
 
 def _blas() -> Mapping[str, Any]:
     """threadpoolctl's record of NumPy's own BLAS; other packages may have loaded another."""
+    import threadpoolctl
+
     found = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     ours = [pool for pool in found if "numpy" in os.path.dirname(pool["filepath"])]
     unknown = {"internal_api": "blas", "version": "?", "architecture": "?", "num_threads": "?"}

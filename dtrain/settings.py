@@ -15,7 +15,6 @@ import difflib
 import inspect
 import math
 import numbers
-import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -143,6 +142,8 @@ def parse(job_class: type, assignments: Iterable[str]) -> dict[str, Value]:
 
 def read_config(job_class: type, path: Path) -> dict[str, Value]:
     """The values of a TOML file: `hidden = 128`, one a line; "none" stands for None."""
+    import tomllib  # slow to load, for a file that few runs have
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -15,6 +15,7 @@ from dtrain.autograd.value import Array
 
 ANY = (-3.0, 3.0)
 POSITIVE = (0.25, 4.0)
+NUMBERS = (int, float)  # not bool
 
 
 @op(prepare=promotion.wrapping, domain=ANY, a=lambda g: g, b=lambda g: g)

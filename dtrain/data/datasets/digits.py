@@ -1,7 +1,7 @@
 """The 1,797 handwritten digits that come with dtrain."""
 
 import gzip
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Digits(Images):
         mean: float = 0.0,
         std: float = 1.0,
     ) -> None:
-        file = resources.files("dtrain.data.datasets") / "files" / "digits.csv.gz"
+        file = Path(__file__).parent / "files" / "digits.csv.gz"
         text = gzip.decompress(file.read_bytes()).decode()
         table = np.array([line.split(",") for line in text.split()]).astype(np.float32)
         is_test = np.arange(len(table)) % TEST_EVERY == 0
