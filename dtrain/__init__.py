@@ -11,9 +11,23 @@ Tensors are in `dtrain` itself, everything else of the engine in `nn`, `optim` a
 """
 
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
-from dtrain import accelerator, autograd, backends, cuda, data, nn, optim, random, utils
+from dtrain import (
+    accelerator,
+    amp,
+    autograd,
+    backends,
+    cuda,
+    data,
+    distributed,
+    nn,
+    optim,
+    random,
+    utils,
+)
+from dtrain.amp import autocast
 from dtrain.autograd import (
     Tensor,
     enable_grad,
@@ -42,9 +56,11 @@ from dtrain.autograd.dtypes import (
 )
 from dtrain.autograd.functions import *  # noqa: F403
 from dtrain.autograd.functions.creation import tensor
+from dtrain.autograd.functions.typed import TYPES
 from dtrain.autograd.printing import get_printoptions, set_printoptions
 from dtrain.autograd.size import Size
 from dtrain.autograd.tensor import is_tensor
+from dtrain.constants import *  # noqa: F403
 from dtrain.errors import (
     AddressError,
     DtrainError,
@@ -85,15 +101,17 @@ from dtrain.serialization import save
 from dtrain.stepper import Stepper
 from dtrain.switches import *  # noqa: F403
 from dtrain.train import Result, train
+from dtrain.twins import *  # noqa: F403
 from dtrain.version import VERSION as __version__
 
 # PyTorch's other names of dtypes
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
 bool = bool_
-strided = "torch.strided"
+globals().update(TYPES)  # FloatTensor and the like
 
-__all__ = [  # and the functions of dtrain.autograd.functions and dtrain.switches
+# And what stands in dtrain.autograd.functions, constants, switches and twins, and TYPES.
+__all__ = [
     "AddressError",
     "DtrainError",
     "Generator",
@@ -113,6 +131,8 @@ __all__ = [  # and the functions of dtrain.autograd.functions and dtrain.switche
     "UserError",
     "__version__",
     "accelerator",
+    "amp",
+    "autocast",
     "autograd",
     "backends",
     "bernoulli",
@@ -121,6 +141,7 @@ __all__ = [  # and the functions of dtrain.autograd.functions and dtrain.switche
     "data",
     "default_generator",
     "device",
+    "distributed",
     "double",
     "dtype",
     "enable_grad",
@@ -170,7 +191,6 @@ __all__ = [  # and the functions of dtrain.autograd.functions and dtrain.switche
     "set_printoptions",
     "set_rng_state",
     "short",
-    "strided",
     "tensor",
     "train",
     "uint8",
@@ -193,7 +213,26 @@ def main(job_class: type[Job]) -> NoReturn:
     sys.exit(entry(["run", str(spec_of(job_class)), *sys.argv[1:]]))
 
 
-def __getattr__(name: str) -> NoReturn:
+_LAZY = ("linalg", "special", "testing")
+_INSTEAD = {
+    "bfloat16": "use float32",
+    "compiler": "there is no compiler: call functions and modules as they are",
+    "fx": "there is no compiler: call functions and modules as they are",
+    "jit": "there is no compiler: call functions and modules as they are",
+    "func": "take gradients with autograd.grad, and let functions work on a whole batch",
+    "vmap": "let the function work on a whole batch, with one dimension more",
+    "multiprocessing": "use Python's multiprocessing, or `dtrain run --workers` to train",
+    "complex64": "keep real and imaginary parts apart",
+    "complex128": "keep real and imaginary parts apart",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Modules that few scripts need; an error that says what to do for what is not there."""
+    if name in _LAZY:
+        return import_module(f"dtrain.{name}")
+    if name in _INSTEAD:
+        raise AttributeError(f"dtrain has no {name!r}: {_INSTEAD[name]}")
     raise AttributeError(
         f"dtrain has no {name!r}. Of PyTorch it has what training on a CPU needs, under the same "
         "names: tensors and functions here, layers in nn, optimizers in optim, loaders in "

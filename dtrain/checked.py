@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dtrain import keyed
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data import IterableDataset
 from dtrain.errors import DtrainError, JobError
 from dtrain.layout import Array
@@ -193,7 +193,7 @@ class Loss:
     def backward(self) -> None:
         """Gradients of the sum: a mean is multiplied back by its weight."""
         scale = self.weight if self.is_mean else 1.0
-        self.value.backward(Tensor(np.asarray(scale, self.value.dtype)))
+        self.value.backward(wrap(np.asarray(scale, self.value.dtype)))
 
 
 def loss_of(returned: Any, rows: int | None, who: str) -> Loss:

@@ -1,6 +1,8 @@
 """load: the model of a run that is over."""
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +35,14 @@ def load(
     which    of a run's directory: "final", the weights at the end
 
     The model is built by the copies of the job's files in the run directory, or else by the files
-    themselves. Raises RunDirError for a directory without what is needed, JobError for a job that
-    cannot be loaded.
+    themselves. Raises FileNotFoundError; RunDirError for a directory without what is needed,
+    JobError for a job that cannot be loaded.
     """
     if hasattr(run, "read") or Path(run).is_file():
         return serialization.load(run, map_location, weights_only=weights_only, mmap=mmap)
     assert isinstance(run, str | Path)
+    if not Path(run).exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(run))
     if which != "final":
         raise RunDirError(f"which must be 'final', not {which!r}")
     directory = RunDir.existing(run)

@@ -18,7 +18,7 @@ import xxhash
 from numpy._core import _multiarray_umath as _build  # type: ignore[attr-defined]  # untyped
 from numpy.typing import NDArray
 
-from dtrain.autograd import OPS, Tensor, enable_grad, grad
+from dtrain.autograd import OPS, Tensor, enable_grad, grad, wrap
 from dtrain.autograd.ops.conv import Geometry
 from dtrain.autograd.ops.windows import Axis
 from dtrain.errors import SettingError
@@ -302,12 +302,12 @@ def _layers(dtype: str) -> Iterator[Array]:
         wanted = [each for each in inputs if isinstance(each, Tensor)]
         with enable_grad():
             out = OPS[name](*inputs, **options)
-        seed = Tensor(_canned(dtype, *out.shape))
+        seed = wrap(_canned(dtype, *out.shape))
         yield from (each._array for each in (out, *grad(out, wanted, seed)))
 
 
 def _input(dtype: str, shape: tuple[int, ...] | Array | None) -> Any:
-    return Tensor(_canned(dtype, *shape) / 4, True) if isinstance(shape, tuple) else shape
+    return wrap(_canned(dtype, *shape) / 4, True) if isinstance(shape, tuple) else shape
 
 
 def _sequence(gates: int, states: int) -> list[tuple[int, ...]]:

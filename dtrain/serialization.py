@@ -26,7 +26,7 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.autograd.value import Array
 from dtrain.nn.parameter import Parameter
 
@@ -100,7 +100,7 @@ def load(
     tree = header.get(RESERVED, {}).get(TREE)
     if tree is None:
         order = sorted(arrays, key=lambda key: header[key]["data_offsets"])
-        return {key: Tensor(arrays[key]) for key in order}
+        return {key: wrap(arrays[key]) for key in order}
     try:
         return _restored(json.loads(tree), arrays)
     except (LookupError, TypeError, ValueError, RecursionError) as error:
@@ -213,9 +213,9 @@ _KINDS: Mapping[str, Restore] = {
     "dict": lambda content, arrays, _: dict(_pairs(content, arrays)),
     "ordered": lambda content, arrays, _: OrderedDict(_pairs(content, arrays)),
     "float": lambda content, arrays, _: float(content),
-    "tensor": lambda name, arrays, node: Tensor(arrays[name], node.get("requires_grad", False)),
+    "tensor": lambda name, arrays, node: wrap(arrays[name], node.get("requires_grad", False)),
     "parameter": lambda name, arrays, node: Parameter(
-        Tensor(arrays[name]), node.get("requires_grad", False)
+        wrap(arrays[name]), node.get("requires_grad", False)
     ),
     "array": lambda name, arrays, _: arrays[name],
     "scalar": lambda name, arrays, _: arrays[name][()],
@@ -259,7 +259,7 @@ def _require_cpu(map_location: Any) -> None:
 def _refusal(name: str, data: bytes, error: Exception) -> str:
     """What to say of a file that is no safetensors file."""
     is_zip = data[:2] == b"PK"
-    if (is_zip and b"data.pkl" in data) or data[:2] in (b"\x80\x02", b"\x80\x04"):
+    if (is_zip and b"data.pkl" in data) or data[:1] == b"\x80":
         return f"{name} is a PyTorch file, which is a pickle: dtrain never runs one; {CONVERT}"
     if is_zip or data[:6] == b"\x93NUMPY":
         return f"{name} is no safetensors file; if it holds NumPy arrays, read it with numpy.load"

@@ -16,8 +16,9 @@ from dtrain.autograd.modes import (
     set_grad_enabled,
 )
 from dtrain.autograd.op import OPS, Op, fused, op
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array, Value
+from dtrain.autograd.variable import Variable
 
 __all__ = [
     "OPS",
@@ -27,6 +28,7 @@ __all__ = [
     "Op",
     "Tensor",
     "Value",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -44,4 +46,5 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
     "tensor",
+    "wrap",
 ]

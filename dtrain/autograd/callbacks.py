@@ -13,7 +13,7 @@ def run_hooks(hooks: Hooks, gradient: Any) -> Any:
         given = _as_tensor(gradient)
         answer = hook(given)
         if answer is not None:
-            gradient = _checked(answer, gradient)
+            gradient = _checked(hook, answer, gradient)
     return gradient
 
 
@@ -22,8 +22,7 @@ def run_node_prehooks(hooks: Hooks, gradients: tuple[Any, ...]) -> tuple[Any, ..
     for hook in list(hooks.values()):
         answer = hook(tuple(_as_tensor(each) for each in gradients))
         if answer is not None:
-            answers = answer if isinstance(answer, tuple) else (answer,)
-            gradients = tuple(map(_checked, answers, gradients))
+            gradients = tuple(_all_checked(hook, answer, gradients))
     return gradients
 
 
@@ -32,8 +31,7 @@ def run_node_hooks(hooks: Hooks, inputs: Sequence[Any], output: Any) -> Sequence
     for hook in list(hooks.values()):
         answer = hook(tuple(_as_tensor(each) for each in inputs), (_as_tensor(output),))
         if answer is not None:
-            answers = answer if isinstance(answer, tuple) else (answer,)
-            inputs = list(map(_checked, answers, inputs))
+            inputs = _all_checked(hook, answer, inputs)
     return inputs
 
 
@@ -41,15 +39,24 @@ def _as_tensor(gradient: Any) -> Any:
     return gradient if gradient is None or isinstance(gradient, Value) else Value.result(gradient)
 
 
-def _checked(answer: Any, gradient: Any) -> Any:
+def _all_checked(hook: Any, answer: Any, gradients: Sequence[Any]) -> list[Any]:
+    answers = answer if isinstance(answer, tuple) else (answer,)
+    return [_checked(hook, *pair) for pair in zip(answers, gradients, strict=True)]
+
+
+def _checked(hook: Any, answer: Any, gradient: Any) -> Any:
     """What a hook returned, in the form of what it was given: an array, or a recorded Tensor."""
-    if answer is None or gradient is None:
-        return answer if isinstance(gradient, Value) or answer is None else answer._array
-    if not isinstance(answer, Value):
-        raise TypeError(f"a hook must return a Tensor or None, not {type(answer).__name__}")
-    if answer._array.shape != gradient.shape:
-        raise RuntimeError(
-            f"hook has changed the size of value: {tuple(gradient.shape)} became "
-            f"{answer._array.shape}"
-        )
+    if answer is not None and not isinstance(answer, Value):
+        raise TypeError(f"expected Variable, but hook returned '{type(answer).__name__}'")
+    if answer is None:
+        return None
+    if gradient is None:
+        return answer._array
+    for what, one, other in (
+        ("type", answer._array.dtype, gradient.dtype),
+        ("size", answer._array.shape, tuple(gradient.shape)),
+    ):
+        if one != other:
+            name = getattr(hook, "__name__", type(hook).__name__)
+            raise RuntimeError(f"hook '{name}' has changed the {what} of value: {other} -> {one}")
     return answer if isinstance(gradient, Value) else answer._array

@@ -1,39 +1,58 @@
 """device: where tensors are, which is the CPU."""
 
+import re
 from typing import Any
 
 _KNOWN = ("cpu", "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia", "ipu", "vulkan")
 
 
 class device:
-    """A device as PyTorch writes it. Only "cpu" can hold tensors here."""
+    """A device as PyTorch writes it: "cpu", "cuda:1". Only the CPU can hold tensors here.
 
-    type: str
-    index: int | None
+    Raises RuntimeError for a name that is none of PyTorch's, and for a number, which would be that
+    of an accelerator; TypeError for what is no name.
+    """
+
+    __slots__ = ("_index", "_type")
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        text: str = str(type)
-        kind, _, number = text.partition(":")
-        if kind not in _KNOWN:
+        if isinstance(type, int):
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+        if not isinstance(type, str | device):
+            raise TypeError(f"device() takes a name such as 'cpu', not {type!r}")
+        kind, number = _parsed(str(type))
+        if number is not None and index is not None:
             raise RuntimeError(
-                f"Expected one of {', '.join(_KNOWN)} device type at start of device string: {text}"
+                "type (string) must not include an index because index was passed explicitly: "
+                f"{type}"
             )
-        self.type = kind
-        self.index = int(number) if number else index
+        self._type, self._index = kind, index if number is None else number
+
+    @property
+    def type(self) -> str:
+        """Its kind: "cpu"."""
+        return self._type
+
+    @property
+    def index(self) -> int | None:
+        """Which one of them, if that was said."""
+        return self._index
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
-        return bool(same)
+        return isinstance(other, device) and str(self) == str(other)
 
     def __hash__(self) -> int:
-        return hash((self.type, self.index))
+        return hash(str(self))
+
+    def __reduce__(self) -> Any:
+        return device, (str(self),)
 
     def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
+        return self._type if self._index is None else f"{self._type}:{self._index}"
 
     def __repr__(self) -> str:
-        index = "" if self.index is None else f", index={self.index}"
-        return f"device(type='{self.type}'{index})"
+        index = "" if self._index is None else f", index={self._index}"
+        return f"device(type='{self._type}'{index})"
 
     def __enter__(self) -> "device":
         require_cpu(self)
@@ -41,6 +60,20 @@ class device:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+def _parsed(text: str) -> tuple[str, int | None]:
+    if not text:
+        raise RuntimeError("Device string must not be empty")
+    found = re.fullmatch(r"([a-z]+)(?::(0|[1-9]\d*))?", text)
+    if found is None:
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    kind, number = found.groups()
+    if kind not in _KNOWN:
+        raise RuntimeError(
+            f"Expected one of {', '.join(_KNOWN)} device type at start of device string: {kind}"
+        )
+    return kind, None if number is None else int(number)
 
 
 CPU = device("cpu")

@@ -2,9 +2,9 @@
 # mypy: disable-error-code="has-type"
 """In-place ops: any function of a tensor, with its result written into the tensor's own memory.
 
-The tensor then stands where the result stands in the graph. If it is a view, that holds for what
-it is a view of: the gradient there goes through `put`, and every view of it finds its new place
-when it is next used (see `Value.refresh`).
+The tensor then stands where the result stands in the graph. If it is a view, that holds for its
+base: the gradient there goes through `put`, and every view of the base finds its new place when it
+is next used (see `Value.refresh`).
 """
 
 import functools
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.modes import MODE
+from dtrain.autograd.node import OUT, Node
 from dtrain.autograd.op import op
-from dtrain.autograd.ops.shape import cast
-from dtrain.autograd.value import Array, Node, Value
+from dtrain.autograd.ops.shape import cast, overwrite
+from dtrain.autograd.value import Array, Steps, Value, follow, opened, require_apart
 
 _KIND = {"b": 0, "u": 1, "i": 1, "f": 2}
 _NAMES = {
@@ -30,10 +31,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def changed(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _records((input, *args, *kwargs.values())):
-            return assign(input, function(input, *args, **kwargs))
-        before = shadow(input)
-        args = tuple(before if each is input else each for each in args)
+        before = shadow(input) if _records((input, *args, *kwargs.values())) else input
         return assign(input, function(before, *args, **kwargs))
 
     name = getattr(function, "name", None) or function.__name__
@@ -43,39 +41,44 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _records(values: tuple[Any, ...]) -> bool:
-    if not MODE.enabled:
-        return False
-    for value in values:
-        if isinstance(value, Value):
-            value.refresh()
-            if value._requires_grad:
-                return True
-    return False
+    return MODE.enabled and any(isinstance(each, Value) and each.wants_grad() for each in values)
 
 
 def shadow(value: Value) -> Value:
-    """A copy at the same place in the graph: what backward saves of it survives the change."""
+    """A copy at the same place in the graph: what backward saves of it survives the change.
+
+    Raises what `require_writable` raises.
+    """
     require_writable(value)
     copy = Value.result(value._array.copy())
-    copy._node, copy._requires_grad = value._node, value._requires_grad
+    edge = value.edge()
+    if value._view is not None and edge is not None and edge.extras is not None:
+        edge = value._view.place()  # hooks are for the view as it was, not for its base's gradient
+    copy._node, copy._requires_grad = edge, edge is not None
     return copy
 
 
-def require_writable(value: Value) -> None:
-    """Raises RuntimeError, as PyTorch does, for a leaf that requires a gradient or its view."""
-    if not MODE.enabled:
+def require_writable(value: Value, recorded: bool = False) -> None:
+    """Raises RuntimeError, as PyTorch does, where a change in place could not be recorded.
+
+    That is a leaf that requires a gradient, its view, and a view whose history is not known, if it
+    requires a gradient or what is written does (`recorded`).
+    """
+    if not MODE.enabled or not (recorded or value.wants_grad()):
         return
-    if value._requires_grad and value._node is None:
-        raise RuntimeError(
-            "a leaf Variable that requires grad is being used in an in-place operation."
-        )
-    if value._view is not None:
-        owner = _owner(value)
-        if owner._requires_grad and owner._node is None:
+    view = value._view
+    if view is not None:
+        view.require_free(value._node)
+        if value.wants_grad() and view.base._node is None:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation."
             )
+        value.refresh()
+    if value._requires_grad and value._node is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def assign(target: Value, result: Value) -> Value:
@@ -92,22 +95,21 @@ def assign(target: Value, result: Value) -> Value:
             f"output with shape {list(target._array.shape)} doesn't match the broadcast shape "
             f"{list(result._array.shape)}"
         )
-    if result._requires_grad or target._requires_grad:
-        require_writable(target)
-    write(target._array, result._array)
-    target._bump()
-    if result._requires_grad:
-        _move(target, result)
+    if _records((result, target)):
+        require_writable(target, recorded=True)
+        if result._node is None:  # a function without a gradient, as `eq`
+            result = overwrite(shadow(target), result)
+        move(target, result)
+    else:
+        write(target._array, result._array)
+        target._bump()
     return target
 
 
 def write(target: Array, values: Any) -> None:
-    """Copy values into an array. Raises RuntimeError for one whose elements share memory."""
-    if not target.flags.writeable and 0 in target.strides:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
+    """Copy values into an array. Raises RuntimeError for one whose elements share memory,
+    ValueError for one that is read-only."""
+    require_apart(target)
     np.copyto(target, values)
 
 
@@ -120,62 +122,81 @@ def require_castable(source: Any, wanted: Any) -> None:
         )
 
 
-def _move(target: Value, result: Value) -> None:
-    """Put `target` where `result` is in the graph, or what it is a view of."""
+def move(target: Value, result: Value) -> None:
+    """Write a recorded result, and stand where it is in the graph, or the base if it is a view."""
+    made = node = result._node
+    assert made is not None
     if target._view is None:
-        _stand(target, result._node)
+        write(target._array, result._array)
+        target._bump()
+        target.stand(node)
     else:
-        owner = _owner(target)
-        changed = put(owner, result, at=Path(target))
-        _stand(owner, changed._node)
-    target.version()[1] += 1
-    target.refresh()
+        base = target._view.base
+        if _is_all(target._array, base._array):
+            write(target._array, result._array)
+        else:
+            node = put(base, result, at=Path(target._view.steps))._node
+        target._bump()
+        base.stand(node)
+        target.refresh()
+    if made.plan.guards_out:
+        _guard(made, target)
 
 
-def _stand(value: Value, node: Node | None) -> None:
-    before = value._node
-    value._node, value._requires_grad = node, True
-    keeper = None if before is None or before.extras is None else before.extras.keeper
-    if keeper is not None and keeper() is value and node is not None:  # retain_grad goes along
-        assert before is not None
-        assert before.extras is not None
-        before.extras.keeper, node.extra().keeper = None, keeper
+def _is_all(view: Array, base: Array) -> bool:
+    """Whether a view is all of its base in the same form, as `x[:]` is."""
+    if view.shape != base.shape or view.strides != base.strides:
+        return False
+    return bool(view.__array_interface__["data"][0] == base.__array_interface__["data"][0])
 
 
-def _owner(value: Value) -> Value:
-    """What a view was taken from in the first place."""
-    while value._view is not None:
-        value = value._view.of
-    value.refresh()
-    return value
+def _guard(node: Node, target: Value) -> None:
+    """Backward needs the output, and the tensor has it now: it must not be changed again."""
+    version = target.version()
+    node.guards = [
+        (version, version[0], OUT) if guard[2] == OUT else guard for guard in node.guards
+    ]
+
+
+def reshape_in_place(target: Value, view: Value) -> Value:
+    """Let `target` become the view that was taken of it: `unsqueeze_`, `t_` and the like.
+
+    Raises RuntimeError for a leaf that requires a gradient.
+    """
+    require_writable(target)
+    target._array = view._array
+    target._bump()
+    if target._view is None:
+        target.stand(view._node if MODE.enabled else target._node)
+    else:
+        target._view = view._view
+        target.refresh()
+    return target
 
 
 class Path:
-    """How a view was taken from its owner: a function of arrays, and of Tensors."""
+    """How a view was taken from its base: a function of arrays, and of Tensors."""
 
-    def __init__(self, value: Value) -> None:
-        steps = []
-        while value._view is not None:
-            steps.append((value._view.op, value._view.options))
-            value = value._view.of
-        self.steps = steps[::-1]
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
 
-    def __call__(self, owner: Any) -> Any:
-        for step, options in self.steps:
-            owner = step(owner, **options)
-        return owner
+    def __call__(self, base: Any) -> Any:
+        return follow(base, self.steps)
 
 
-@op(label="CopySlices", owner=lambda g, at: cut(g, at=at), part=lambda g, at: at(g))
-def put(owner: Array, part: Array, *, at: Path) -> Array:
-    """The owner itself, with the part written into its view `at`."""
-    at(owner)[...] = part
-    return owner
+@op(base=lambda g, at: cut(g, at=at), part=lambda g, at: at(g))
+def put(base: Array, part: Array, *, at: Path) -> Array:
+    """The base itself, with the part written into its view `at`."""
+    write(opened(at(base), base), part)
+    return base
+
+
+put.label, put.frees = "CopySlices", True  # as in PyTorch
 
 
 @op(x=lambda g, at: cut(g, at=at))
 def cut(x: Array, *, at: Path) -> Array:
     """A copy of x with zeros in the view `at`."""
-    out = np.array(x)
-    at(out)[...] = 0
+    out = np.array(x, order="C")
+    write(opened(at(out), out), 0)
     return out

@@ -1,6 +1,7 @@
 """What a thread records: gradients or not, and the line of each op or not (anomaly detection)."""
 
 import functools
+import inspect
 import threading
 import traceback
 import warnings
@@ -149,6 +150,8 @@ def _within(mode: Callable[[], Any], function: Decorated) -> Decorated:
     """The function, with a new mode entered for every call: it may call itself."""
     if isinstance(function, type):
         raise TypeError("this decorator is for functions and methods, not for classes")
+    if inspect.isgeneratorfunction(function):
+        return _resumed_within(mode, function)  # type: ignore[return-value]
 
     @functools.wraps(function)
     def inside(*args: Any, **kwargs: Any) -> Any:
@@ -156,3 +159,28 @@ def _within(mode: Callable[[], Any], function: Decorated) -> Decorated:
             return function(*args, **kwargs)
 
     return inside  # type: ignore[return-value]  # of the same signature
+
+
+def _resumed_within(mode: Callable[[], Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The generator function, with a new mode for each part of it that runs."""
+
+    @functools.wraps(function)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        generator = function(*args, **kwargs)
+        resume: Callable[[], Any] = functools.partial(next, generator)
+        while True:
+            try:
+                with mode():
+                    item = resume()
+            except StopIteration as end:
+                return end.value
+            try:
+                resume = functools.partial(generator.send, (yield item))
+            except GeneratorExit:
+                with mode():
+                    generator.close()
+                raise
+            except BaseException as error:  # the generator's to handle
+                resume = functools.partial(generator.throw, error)
+
+    return inside

@@ -25,6 +25,7 @@ An op that is a `view` may return an array that shares its first input's memory,
 to in-place changes. Where one hand-written backward for all inputs is faster, the op is `fused`.
 """
 
+import contextvars
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -32,14 +33,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dtrain.autograd.modes import MODE
-from dtrain.autograd.value import Array, Guard, Leaf, Node, Plan, Value, View, attach, memory
+from dtrain.autograd.node import OUT, Guard, Leaf, Node, Plan
+from dtrain.autograd.value import Array, Value, attach, memory, opened, view_of
 
 Rule: TypeAlias = Callable[..., Any]
 Prepare: TypeAlias = Callable[[list[Any]], list[Any]]
 Backward: TypeAlias = Callable[[Any, Sequence[bool]], Sequence[Any]]
 
 OPS: dict[str, "Op"] = {}
-OUT = -1  # in a guard: the output, where inputs are numbered
+# PyTorch does not warn of overflow or of a division by zero: it returns inf or nan. A context that
+# NumPy has been told so in once takes a quarter of the time of np.errstate.
+_CALM = contextvars.Context()
+_CALM.run(np.seterr, all="ignore")
 
 
 class Op:
@@ -52,6 +57,8 @@ class Op:
     it is declared in; `inputs` and `options`, names; `domain`, the range that samples of its inputs
     are drawn from (None: not elementwise).
     """
+
+    frees = False  # whether backward frees a call's node though no array is kept
 
     def __init__(
         self,
@@ -70,8 +77,7 @@ class Op:
         self.inputs, self.options = _signature(forward)
         self.rules = rules
         self.differentiable = self._mask_of(rules)
-        # PyTorch does not warn of overflow or of a division by zero: it returns inf or nan.
-        self._forward = np.errstate(all="ignore")(forward)
+        self._forward = forward
         self._prepare = prepare
         self._is_view = view
         self._plans: dict[int, Plan] = {}
@@ -83,12 +89,12 @@ class Op:
         return f"<op {self.name}>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        arrays, mask, tensors = [], 0, False
+        arrays, mask, tensors, adrift = [], 0, False, False
         for index, value in enumerate(inputs):
             if isinstance(value, Value):
                 tensors = True
-                if value._view is not None:
-                    value.refresh()
+                if value._view is not None and MODE.enabled:
+                    adrift |= value.is_adrift() and bool(self.differentiable >> index & 1)
                 if value._requires_grad:
                     mask |= 1 << index
                 value = value._array
@@ -101,16 +107,16 @@ class Op:
             out = np.asarray(out)
         result = Value.result(out)
         mask &= self.differentiable
-        if mask and MODE.enabled:
+        if (mask or adrift) and MODE.enabled and out.dtype.kind == "f":
             plan = self._plans.get(mask) or self._make_plan(mask)
             node = Node(self, plan, inputs)
             node.saved = self._save(plan, out, arrays, options, extra)
             if plan.guarded or plan.guards_out:
                 node.guards = _guards(plan, inputs, result)
             result._node, result._requires_grad = node, True
-        if self._is_view and memory(out) is memory(arrays[0]) and isinstance(inputs[0], Value):
-            result._version_ = inputs[0].version()
-            result._view = View(inputs[0], self, options)
+        if self._is_view and _share(out, arrays[0]):
+            opened(out, arrays[0])
+            view_of(result, inputs[0], self, options)
         return result
 
     def require_unchanged(self, node: Node) -> None:
@@ -120,7 +126,7 @@ class Op:
                 raise RuntimeError(self._changed(node, version[0], count, index))
 
     def _changed(self, node: Node, now: int, then: int, index: int) -> str:
-        edge = node if index == OUT else _edges(node).get(index)
+        edge = node if index == OUT else node.edges().get(index)
         made = (
             ""
             if edge is None or isinstance(edge, Leaf)
@@ -143,12 +149,11 @@ class Op:
 
     def _run(self, arrays: list[Any], options: dict[str, Any]) -> tuple[Any, Any]:
         try:
-            return self._forward(*arrays, **options), None
+            return _CALM.copy().run(self._forward, *arrays, **options), None
         except np.exceptions.AxisError as error:
             raise IndexError(f"Dimension out of range ({self.name}: {error})") from None
         except ValueError as error:  # PyTorch's class for shapes that do not go together
-            shapes = ", ".join(str(np.shape(array)) for array in arrays)
-            raise RuntimeError(f"{self.name} of {shapes}: {error}") from None
+            raise RuntimeError(_refusal(self.name, arrays, error)) from None
 
     def _save(
         self, plan: Plan, out: Array, arrays: list[Any], options: dict[str, Any], extra: Any
@@ -161,13 +166,10 @@ class Op:
 
     def _attach(self, node: Node, values: list[Any]) -> None:
         """Put the output and the inputs back into the graph that they came from."""
-        edges = _edges(node)
+        back = _way_back(self, node)
         for at, position in enumerate(node.plan.kept, 1):
-            index = position - 2
-            if position == 1:
-                values[at] = attach(values[at], node)
-            elif index < len(self.inputs) and self.differentiable >> index & 1:
-                values[at] = attach(values[at], edges.get(index))
+            if 1 <= position < 2 + len(self.inputs):
+                values[at] = back(position - 2, values[at])
 
     def _make_plan(self, mask: int) -> Plan:
         arrays = ["out", *self.inputs]
@@ -180,7 +182,7 @@ class Op:
         kept = tuple(sorted({position for each in wanted for position in each} - {0}))
         places = {0: 0} | {position: at for at, position in enumerate(kept, 1)}
         arguments = [tuple(places[position] for position in each) for each in wanted]
-        frees = any(position <= len(arrays) for position in kept)
+        frees = self.frees or any(position <= len(arrays) for position in kept)
         guarded = tuple(position - 2 for position in kept if 2 <= position <= len(arrays))
         plan = Plan(
             needed,
@@ -219,7 +221,7 @@ class Fused(Op):
         self.differentiable = -1 if variadic else self._mask_of(differentiable)
 
     def _run(self, arrays: list[Any], options: dict[str, Any]) -> tuple[Any, Any]:
-        out, backward = self._forward(*arrays, **options)
+        out, backward = _CALM.copy().run(self._forward, *arrays, **options)
         return out, backward
 
     def pull(self, node: Node, g: Any) -> Sequence[Any]:
@@ -230,11 +232,8 @@ class Fused(Op):
 
     def inputs_of(self, node: Node) -> list[Any]:
         """The inputs of a recorded call, the differentiable ones put back into their graph."""
-        edges = _edges(node)
-        return [
-            attach(array, edges.get(index)) if self.differentiable >> index & 1 else array
-            for index, array in enumerate(node.saved[0])
-        ]
+        back = _way_back(self, node)
+        return [back(index, array) for index, array in enumerate(node.saved[0])]
 
     def _save(
         self, plan: Plan, out: Array, arrays: list[Any], options: dict[str, Any], extra: Any
@@ -290,13 +289,30 @@ def fused(
     return lambda forward: Fused(forward, differentiable, formula, unsaved, saves_out, label)
 
 
+def _refusal(name: str, arrays: Sequence[Any], error: ValueError) -> str:
+    """What to say of arrays that do not go together: PyTorch's words if they do not broadcast."""
+    shapes = [np.shape(array) for array in arrays]
+    if "could not be broadcast together" in str(error):
+        rank = max(map(len, shapes))
+        padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+        for dim in reversed(range(rank)):
+            sizes = [shape[dim] for shape in padded if shape[dim] != 1]
+            other = [size for size in sizes if size != sizes[0]]
+            if other:
+                return (
+                    f"The size of tensor a ({sizes[0]}) must match the size of tensor b "
+                    f"({other[0]}) at non-singleton dimension {dim}"
+                )
+    return f"{name} of {', '.join(map(str, shapes))}: {error}"
+
+
 def _guards(plan: Plan, inputs: Sequence[Any], result: Value) -> list[Guard]:
     """The versions of what is kept, as they are now."""
     guards = []
     for index in plan.guarded:
         value = inputs[index] if index < len(inputs) else None
         if isinstance(value, Value):
-            version = value.version()
+            version = value._version_ or value.version()
             guards.append((version, version[0], index))
     if plan.guards_out:
         version = result.version()
@@ -304,8 +320,27 @@ def _guards(plan: Plan, inputs: Sequence[Any], result: Value) -> list[Guard]:
     return guards
 
 
-def _edges(node: Node) -> dict[int, Node]:
-    return {index: edge for index, (edge, _, _) in zip(node.plan.needed, node.below, strict=True)}
+def _way_back(op: Op, node: Node) -> Callable[[int, Any], Any]:
+    """A function of an input's number (or OUT) and its saved array: the value that it was."""
+    edges = node.edges()
+    versions = {index: version for version, _, index in node.guards}
+
+    def back(index: int, array: Any) -> Any:
+        if index == OUT:
+            return attach(array, node, versions.get(OUT))
+        if not op.differentiable >> index & 1:
+            return array
+        return attach(array, edges.get(index), versions.get(index))
+
+    return back
+
+
+def _share(out: Array, array: Any) -> bool:
+    """Whether what an op returned looks at the memory of its input."""
+    below = out.base
+    return below is not None and (
+        below is array or below is array.base or memory(out) is memory(array)
+    )
 
 
 def _signature(forward: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.functions.arguments import number_of
 from dtrain.autograd.functions.registry import FUNCTIONS, METHODS
 from dtrain.autograd.inplace import in_place
 from dtrain.autograd.ops import elementwise
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 _OPERANDS = (Tensor, bool, int, float, np.ndarray, np.generic)
 # Ops, without the functions' options: these are called most. Others come from the table.
@@ -32,13 +33,13 @@ _UNARY = {"neg": "neg", "invert": "bitwise_not", "abs": "abs", "pos": "positive"
 
 def _operand(other: Any) -> Any:
     """What an op takes: NumPy's scalars become Python numbers, its arrays Tensors."""
-    if isinstance(other, np.generic):
-        return other.item()
-    return Tensor(other) if isinstance(other, np.ndarray) else other
+    return wrap(other) if isinstance(other, np.ndarray) else number_of(other)
 
 
 def _forward(function: Callable[..., Any]) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return function(self, other)
         if not isinstance(other, _OPERANDS):
             return NotImplemented
         return function(self, _operand(other))

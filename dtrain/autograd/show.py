@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dtrain.autograd.value import Leaf, Node
+from dtrain.autograd.node import Leaf, Node
 
 
 def text(node: Node | None, shape: tuple[int, ...], dtype: Any) -> str:
@@ -28,8 +28,8 @@ def _line(node: Any, shape: Any, dtype: Any, numbers: dict[Any, int], known: boo
     if node is None:
         return f"{_size(shape, dtype)} without a graph"
     if known:
-        return f"#{numbers[node]} {node.name()}, see above"
-    return f"#{numbers[node]} {node.name()} {_size(shape, dtype)}"
+        return f"#{numbers[node]} {node.label}, see above"
+    return f"#{numbers[node]} {node.label} {_size(shape, dtype)}"
 
 
 def _size(shape: Any, dtype: Any) -> str:
@@ -48,8 +48,10 @@ def dot(node: Node | None, shape: tuple[int, ...], dtype: Any) -> str:
             continue
         numbers[each] = len(numbers)
         form = "ellipse" if isinstance(each, Leaf) else "box"
-        nodes.append(f'  n{id(each)} [label="{each.name()}", shape={form}];')
+        nodes.append(f'  n{id(each)} [label="{each.label}", shape={form}];')
         for edge, *made in each.below:
+            if edge is None:
+                continue
             edges.append(f'  n{id(edge)} -> n{id(each)} [label="{_size(*made)}"];')
             stack.append(edge)
     body = "\n".join([*nodes, *edges])

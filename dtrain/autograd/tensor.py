@@ -1,25 +1,23 @@
 # mypy: disable-error-code="no-any-return"
-"""Tensor: what it is, its way into and out of the graph.
+"""Tensor: its way into and out of the graph.
 
-Its functions are in `functions`, its operators in `operators`; both are attached to this class.
+What it is, and what it can be made into, is in `shaped` and `converting`. Its functions are in
+`functions`, its operators in `operators`; both are attached to this class.
 """
 
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from dtrain.autograd import dtypes, graph, printing, show
-from dtrain.autograd.device import CPU, device
-from dtrain.autograd.dtypes import DType
+from dtrain.autograd import graph, show
+from dtrain.autograd.converting import Converting
 from dtrain.autograd.hooks import RemovableHandle, add
 from dtrain.autograd.inplace import require_writable
-from dtrain.autograd.modes import MODE
+from dtrain.autograd.node import Node
 from dtrain.autograd.ops import shape
-from dtrain.autograd.size import Size
-from dtrain.autograd.value import Array, Node, Value, memory
+from dtrain.autograd.shaped import Shaped
+from dtrain.autograd.value import Array, Value, detached
 
 _NO_GRAD = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
@@ -29,14 +27,18 @@ _NO_GRAD = (
 )
 
 
-class Tensor(Value):
-    """An array that may carry a gradient. Made by `dtrain.tensor`; PyTorch's names throughout."""
+class Tensor(Shaped, Converting):
+    """An array that may carry a gradient. Made by `dtrain.tensor`; PyTorch's names throughout.
+
+    `Tensor(2, 3)` is zeros of a shape, `Tensor(data)` a copy of numbers, both of the default dtype.
+    """
 
     __slots__ = ()
     __array_priority__ = 1000  # array * tensor is a Tensor
 
-    if TYPE_CHECKING:  # methods from `functions` and `operators`
+    if TYPE_CHECKING:  # from `functions` and `operators`
 
+        def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, key: Any) -> "Tensor": ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
@@ -66,105 +68,7 @@ class Tensor(Value):
         def __or__(self, other: Any) -> "Tensor": ...
         def __xor__(self, other: Any) -> "Tensor": ...
 
-    # What it is
-
-    @property
-    def shape(self) -> Size:
-        """Size of each dimension."""
-        return Size(self._array.shape)
-
-    @property
-    def dtype(self) -> DType:
-        """Type of the elements."""
-        return dtypes.of(self._array.dtype)
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return self._array.ndim
-
-    @property
-    def device(self) -> device:
-        """The CPU."""
-        return CPU
-
-    @property
-    def layout(self) -> str:
-        """Dense, as every tensor here."""
-        return "torch.strided"
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of an element."""
-        return self._array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._array.nbytes
-
-    is_cuda = is_sparse = is_quantized = is_meta = False
-    is_cpu = True
-
-    def dim(self) -> int:
-        """Number of dimensions."""
-        return self._array.ndim
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
-        if dim is None:
-            return Size(self._array.shape)
-        if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or not self.ndim:
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-max(self.ndim, 1)}, "
-                f"{max(self.ndim, 1) - 1}], but got {dim})"
-            )
-        return self._array.shape[dim]
-
-    def numel(self) -> int:
-        """Number of elements."""
-        return self._array.size
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Bytes of an element."""
-        return self._array.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Elements from one index to the next, of every dimension or of one."""
-        strides = tuple(step // self._array.itemsize for step in self._array.strides)
-        return strides if dim is None else strides[dim]
-
-    def storage_offset(self) -> int:
-        """Elements before the first one in the memory that it is part of."""
-        start = memory(self._array).__array_interface__["data"][0]
-        return (self._array.__array_interface__["data"][0] - start) // self._array.itemsize
-
-    def data_ptr(self) -> int:
-        """Address of the first element."""
-        return self._array.__array_interface__["data"][0]
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in C order without gaps."""
-        return self._array.flags.c_contiguous
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a float's."""
-        return self._array.dtype.kind == "f"
-
-    def is_complex(self) -> bool:
-        """Never."""
-        return False
-
-    def is_signed(self) -> bool:
-        """Whether the dtype has negative values."""
-        return self._array.dtype.kind in "fi"
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self._array)
+    __hash__ = object.__hash__
 
     def __iter__(self) -> Iterator["Tensor"]:
         if not self.ndim:
@@ -180,78 +84,17 @@ class Tensor(Value):
         same: Any = self == element
         return bool(same.any().item())
 
-    def __bool__(self) -> bool:
-        if self.numel() != 1:
-            raise RuntimeError(
-                f"Boolean value of Tensor with {'more than one' if self.numel() else 'no'} "
-                f"value{'' if self.numel() else 's'} is ambiguous"
-            )
-        return bool(self._array)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self._array.dtype.kind == "f" or self.numel() != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self) if self.ndim else self.item(), spec)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For `copy` and `pickle`: what the user made, not its place in a graph."""
-        if self._node is not None:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-                "protocol at the moment."
-            )
-        made = (type(self), self._array, self._requires_grad, self._grad)
-        return _remake, made, getattr(self, "__dict__", None)
-
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        notes = ["requires_grad=True"] if self.requires_grad else []
-        if self._node is not None:
-            notes = [f"grad_fn={self._node!r}"]
-        return printing.text(self._array, notes, default_float=dtypes.default_dtype())
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: bool = False
+    ) -> "Tensor":
+        """NumPy's functions of tensors return tensors."""
+        return wrap(array)
 
     # Out of the graph
 
-    def item(self) -> Any:
-        """The value of a tensor of one element, as a Python number."""
-        if self.numel() != 1:
-            raise RuntimeError(
-                f"a Tensor with {self.numel()} elements cannot be converted to Scalar"
-            )
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
-        return self._array.tolist()
-
-    def numpy(self, *, force: bool = False) -> Array:
-        """The array itself, not a copy. Raises RuntimeError for a tensor that requires grad, unless
-        `force`."""
-        if self._requires_grad and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. "
-                "Use tensor.detach().numpy() instead."
-            )
-        return self._array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
     def detach(self) -> "Tensor":
         """A tensor over the same memory, outside the graph."""
-        out = Tensor(self._array)
-        out._version_ = self.version()
-        return out
+        return detached(self)  # type: ignore[return-value]  # Value.result is Tensor
 
     def detach_(self) -> "Tensor":
         """Take it out of the graph: it becomes a leaf without a gradient."""
@@ -263,12 +106,17 @@ class Tensor(Value):
     @property
     def data(self) -> "Tensor":
         """A tensor over the same memory, outside the graph; changes through it are not noticed."""
-        return Tensor(self._array)
+        return wrap(self._array)
 
     @data.setter
     def data(self, value: "Tensor") -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires_grad and not value.is_floating_point():
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex "
+                "dtype"
+            )
         self._array = value._array
         self._view = None
 
@@ -276,9 +124,8 @@ class Tensor(Value):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether backward computes a gradient for it."""
-        self.refresh()
-        return self._requires_grad
+        """Whether backward computes a gradient for it, or for what it is a view of."""
+        return self.wants_grad()
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -294,8 +141,6 @@ class Tensor(Value):
             raise RuntimeError(
                 "only Tensors of floating point and complex dtype can require gradients"
             )
-        if value:
-            self._view = None  # a leaf: its history begins here
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
@@ -316,8 +161,8 @@ class Tensor(Value):
 
     @property
     def output_nr(self) -> int:
-        """0: an op has one output."""
-        return 0
+        """Which output it is of the op that made it: 0, but for an autograd.Function."""
+        return getattr(getattr(self._node, "op", None), "output_nr", 0)
 
     @property
     def _version(self) -> int:
@@ -326,11 +171,8 @@ class Tensor(Value):
 
     @property
     def _base(self) -> "Tensor | None":
-        """What it is a view of, in the first place."""
-        value: Value = self
-        while value._view is not None:
-            value = value._view.of
-        return None if value is self else value  # type: ignore[return-value]  # all are Tensors
+        """What it is a view of."""
+        return None if self._view is None else self._view.base  # type: ignore[return-value]
 
     def _is_view(self) -> bool:
         return self._view is not None
@@ -350,6 +192,8 @@ class Tensor(Value):
                     "assigned grad expected to be a Tensor or None but got grad of type "
                     f"{type(value).__name__}"
                 )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
             if value._array.shape != self._array.shape:
                 raise RuntimeError(
                     f"attempting to assign a gradient of size '{list(value._array.shape)}' to a "
@@ -375,14 +219,15 @@ class Tensor(Value):
         inputs: Any = None,
     ) -> None:
         """Add gradients to the `.grad` of the leaves: see `graph.backward`."""
-        graph.backward(self, gradient, retain_graph, create_graph, inputs)
+        graph.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def retain_grad(self) -> None:
         """Have backward put the gradient in `.grad`, also where an op made the tensor."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._node is not None:
-            self._node.extra().keeper = weakref.ref(self)
+        node = self.grad_fn
+        if node is not None:
+            node.extra().keeper = weakref.ref(self)
 
     @property
     def retains_grad(self) -> bool:
@@ -394,18 +239,32 @@ class Tensor(Value):
         """Call `hook(gradient)` when its gradient is known; what it returns takes its place."""
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self._node is not None:
-            return add(self._node.extra().hooks, hook)
+        node = self.grad_fn
+        if node is not None:
+            return add(node.extra().hooks, hook)
         if self._hooks is None:
             self._hooks = {}
         return add(self._hooks, hook)
+
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[["Tensor"], None]
+    ) -> RemovableHandle:
+        """Call `hook(tensor)` when backward has put a leaf's gradient in `.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        if self._landed is None:
+            self._landed = {}
+        return add(self._landed, hook)
 
     def graph(self, format: str = "text") -> str:
         """Print the graph that backward will walk, as "text" or as Graphviz's "dot"; returns it."""
         if format not in ("text", "dot"):
             raise ValueError(f'a graph is shown as "text" or "dot", not {format!r}')
         draw = show.text if format == "text" else show.dot
-        self.refresh()
         drawn = draw(self.edge(), self._array.shape, self._array.dtype)
         print(drawn)
         return drawn
@@ -418,24 +277,32 @@ class Tensor(Value):
         """Look at another tensor's memory."""
         require_writable(self)
         self._array = source._array
+        self._bump()
         return self
 
 
-Value.result = Tensor
+_new = object.__new__
 
 
-def _remake(kind: type[Tensor], array: Array, requires_grad: bool, grad: Any) -> Tensor:
-    made = kind.__new__(kind)
-    Value.__init__(made, array, requires_grad)
-    made._grad = grad
-    return made
+def wrap(array: Array, requires_grad: bool = False, kind: type[Tensor] = Tensor) -> Tensor:
+    """A tensor over an array's own memory: how all of them are made, but for what users write."""
+    value = _new(kind)
+    value._array = array
+    value._requires_grad = requires_grad
+    value._node = None
+    value._leaf = None
+    value._grad_home = None
+    value._grad = None
+    value._view = None
+    value._version_ = None
+    value._hooks = None
+    value._landed = None
+    return value
+
+
+Value.result = wrap
 
 
 def is_tensor(obj: Any) -> bool:
     """Whether it is a Tensor."""
     return isinstance(obj, Tensor)
-
-
-def is_recording() -> bool:
-    """Whether ops are recorded now, in this thread."""
-    return MODE.enabled

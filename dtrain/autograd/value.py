@@ -2,61 +2,73 @@
 
 Ops and the graph walk import this file; `Tensor`, which adds PyTorch's methods, is built on top.
 
-A view shares memory with the value it was taken from, and remembers how it was taken. When memory
-changes in place, the change is counted in a version that all views of it share: what backward has
-saved is checked against it, and a view whose history has changed finds its new place in the graph.
+A view shares memory with its base, and remembers how it was taken from it. When memory changes in
+place, the change is counted in a version that the base and all its views share: what backward has
+saved is checked against it, and a view of what has changed finds its place in the graph again.
 """
 
 import weakref
-from collections.abc import Callable, Sequence
-from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd.hooks import Hooks, RemovableHandle, add
-from dtrain.autograd.modes import MODE, stack
+from dtrain.autograd.hooks import Hooks
+from dtrain.autograd.modes import MODE
+from dtrain.autograd.node import End, Leaf, Node, Version
 
 if TYPE_CHECKING:
     from dtrain.autograd.op import Op
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Version: TypeAlias = list[int]  # [changes of the memory, changes of its history in the graph]
-
-sequence = count().__next__
+Steps: TypeAlias = tuple[tuple["Op", dict[str, Any]], ...]  # ops, each with its options
 
 
 class Value:
-    """An array, whether it requires a gradient, and where that gradient goes."""
+    """An array, whether it requires a gradient, and where that gradient goes. Made by `result`."""
 
     __slots__ = (
         "__weakref__",
         "_array",
         "_grad",
-        "_grad_home",
-        "_hooks",
+        "_grad_home",  # the array that the first gradient is written into, if there is one
+        "_hooks",  # of a leaf, called with its gradient
+        "_landed",  # of a leaf, called when its gradient is in `.grad`
         "_leaf",
         "_node",
-        "_requires_grad",
+        "_requires_grad",  # by itself; see wants_grad
         "_version_",
         "_view",
     )
 
-    result: ClassVar[type["Value"]]  # the class of what ops return: Tensor
+    result: ClassVar[Callable[..., "Value"]]  # makes what ops return: `tensor.wrap`
 
-    def __init__(self, array: Array, requires_grad: bool = False) -> None:
-        self._array = array
-        self._requires_grad = requires_grad
-        self._node: Node | None = None
-        self._leaf: weakref.ref[Leaf] | None = None
-        self._grad_home: Array | None = None
-        self._grad: Any = None
-        self._view: View | None = None
-        self._version_: Version | None = None
-        self._hooks: Hooks | None = None
+    if TYPE_CHECKING:
+        _array: Array
+        _requires_grad: bool
+        _node: Node | None
+        _leaf: weakref.ref[Leaf] | None
+        _grad_home: Array | None
+        _grad: Any
+        _view: "View | None"
+        _version_: Version | None
+        _hooks: Hooks | None
+        _landed: Hooks | None
 
-    def edge(self) -> "Node | None":
+    def wants_grad(self) -> bool:
+        """Whether it requires a gradient, by itself or for what it is a view of."""
+        view = self._view
+        return self._requires_grad or (view is not None and view.base._requires_grad)
+
+    def is_adrift(self) -> bool:
+        """Whether it requires a gradient that goes nowhere, as a view made under no_grad does."""
+        self.refresh()
+        return not self._requires_grad and self.wants_grad()
+
+    def edge(self) -> Node | None:
         """Where the gradient of this value goes: its node, its Leaf, or nowhere."""
+        if self._view is not None:
+            self.refresh()
         if self._node is not None or not self._requires_grad:
             return self._node
         leaf = None if self._leaf is None else self._leaf()
@@ -65,16 +77,15 @@ class Value:
             self._leaf = weakref.ref(leaf)
         return leaf
 
-    def end(self) -> "End":
+    def end(self) -> End:
         """Where the gradient of this value goes, in which shape and dtype."""
-        edge = self.edge()
-        assert edge is not None
+        edge = self._node if self._node is not None and self._view is None else self.edge()
         return edge, self._array.shape, self._array.dtype
 
     def version(self) -> Version:
         """The counter of in-place changes, shared by all views of this memory."""
         if self._version_ is None:
-            self._version_ = [0, 0]
+            self._version_ = [0]
         return self._version_
 
     def _bump(self) -> None:
@@ -82,174 +93,141 @@ class Value:
         self.version()[0] += 1
 
     def refresh(self) -> None:
-        """Find a view's place in the graph again if the history of what it looks at has changed."""
+        """Find a view's place in the graph again if what it looks at has changed since.
+
+        Raises RuntimeError for a view that must not be looked for: see `View.require_free`.
+        """
         view = self._view
-        if view is None or view.history == self.version()[1]:
+        if view is None or view.version == self.version()[0]:
             return
-        view.history = self.version()[1]
-        view.of.refresh()
-        before, MODE.enabled = MODE.enabled, True
-        try:
-            again = view.op(view.of, **view.options)
-        finally:
-            MODE.enabled = before
-        self._node, self._requires_grad = again._node, again._requires_grad
+        if self._node is None and not view.base._requires_grad:
+            return
+        view.require_free(self._node, "its base or another view of its base has been")
+        view.version = self.version()[0]
+        self.stand(view.place())
 
-
-Value.result = Value
+    def stand(self, node: Node | None) -> None:
+        """Take another place in the graph. Hooks stay at the old one; `retain_grad` goes along."""
+        before, self._node = self._node, node
+        self._requires_grad = node is not None or (before is None and self._requires_grad)
+        if before is None or before.extras is None or node is None:
+            return
+        keeper = before.extras.keeper
+        if keeper is not None and keeper() is self:
+            before.extras.keeper, node.extra().keeper = None, keeper
 
 
 class View:
-    """How a value was taken from another one, whose memory it shares."""
+    """How a value was taken from another one, whose memory it shares.
 
-    __slots__ = ("history", "of", "op", "options")
-
-    def __init__(self, of: Value, op: "Op", options: dict[str, Any]) -> None:
-        self.of, self.op, self.options = of, op, options
-        self.history = of.version()[1]
-
-
-class Plan(NamedTuple):
-    """Which rules to run, and what to keep for them, when just these inputs need a gradient."""
-
-    needed: tuple[int, ...]
-    rules: tuple[tuple[Callable[..., Any], tuple[int, ...]], ...]  # indices in [g, *saved]
-    kept: tuple[int, ...]  # indices in [g, out, *inputs, *shapes, *options]
-    guarded: tuple[int, ...]  # inputs that are kept and must not be changed in place
-    guards_out: bool  # the same for the output
-    frees: bool  # whether any array is kept, so that backward frees something
-
-
-End: TypeAlias = tuple["Node", Any, Any]
-Guard: TypeAlias = tuple[Version, int, int]  # version, its count when saved, which input (or -1)
-
-
-class Node:
-    """One recorded call of an op.
-
-    below     an edge, a shape and a dtype for each input in `plan.needed`
-    saved     what the rules asked for; None once backward has freed it
-    guards    versions of the saved arrays that are the user's: backward checks them
-    extras    hooks and the like, which few nodes have
-    sequence  grows with time, so a node is always younger than the nodes of its inputs
+    base     the owner of the memory, which is no view itself
+    steps    the ops that take the view from it
+    version  of the memory, when the view's place in the graph was found
+    bound    why it may not be changed in place and recorded, or ""
     """
 
-    __slots__ = ("__weakref__", "below", "extras", "guards", "op", "plan", "saved", "sequence")
+    __slots__ = ("base", "bound", "steps", "version")
 
-    def __init__(self, op: Any, plan: Plan, inputs: Sequence[Any]) -> None:
-        self.op, self.plan = op, plan
-        self.below: list[End] = [inputs[index].end() for index in plan.needed]
-        self.saved: Any = ()
-        self.guards: Sequence[Guard] = ()
-        self.extras: Extras | None = None
-        self.sequence = sequence()
-        if MODE.anomaly:
-            self.extra().stack = stack()
+    def __init__(self, base: Value, steps: Steps, version: int, bound: str) -> None:
+        self.base, self.steps, self.version, self.bound = base, steps, version, bound
 
-    def extra(self) -> "Extras":
-        """The extras, made when they are first asked for."""
-        if self.extras is None:
-            self.extras = Extras()
-        return self.extras
+    def place(self) -> Node | None:
+        """The node of a new view like this one, of the base as it is now."""
+        before, MODE.enabled = MODE.enabled, True
+        try:
+            node: Node | None = follow(self.base, self.steps)._node
+        finally:
+            MODE.enabled = before
+        return node
 
-    def name(self) -> str:
-        """As PyTorch names it: MulBackward0."""
-        label: str = self.op.label
-        return label
-
-    @property
-    def next_functions(self) -> "tuple[tuple[Node, int], ...]":
-        """The nodes of the inputs that require a gradient."""
-        return tuple((edge, 0) for edge, _, _ in self.below)
-
-    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(grad_inputs, grad_outputs)` when backward has passed this node."""
-        return add(self.extra().after, hook)
-
-    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(grad_outputs)` when backward reaches this node."""
-        return add(self.extra().before, hook)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()}>"
+    def require_free(self, node: Node | None, what: str = "is being") -> None:
+        """Raises RuntimeError, as PyTorch does, for a change in place that would be ambiguous."""
+        if not self.bound:
+            return
+        made = "A view was created in" if node is None else f"Output 0 of {node.name()} is a view"
+        raise RuntimeError(_BOUND[self.bound].format(made=made, what=what))
 
 
-class Extras:
-    """What few nodes have.
-
-    hooks   of the tensor that the node made, called with its gradient
-    before  of the node, called with a tuple of its output's gradient
-    after   of the node, called with the gradients of its inputs and of its output
-    keeper  the tensor that wants its gradient kept (`retain_grad`)
-    stack   where the op was called, for anomaly detection
-    """
-
-    __slots__ = ("after", "before", "hooks", "keeper", "stack")
-
-    def __init__(self) -> None:
-        self.hooks: Hooks = {}
-        self.before: Hooks = {}
-        self.after: Hooks = {}
-        self.keeper: weakref.ref[Any] | None = None
-        self.stack = ""
+NO_GRAD, CUSTOM = "no_grad", "custom"
+_BOUND = {
+    NO_GRAD: (
+        "{made} no_grad mode and {what} modified inplace with grad mode enabled. Given that this "
+        "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
+        "moving both the view and the inplace either both inside the no_grad block (if you don't "
+        "want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+    ),
+    CUSTOM: (
+        "{made} and {what} modified inplace. This view was created inside a custom Function (or "
+        "because an input was returned as-is) and the autograd logic to handle view+inplace would "
+        "override the custom backward associated with the custom Function, leading to incorrect "
+        "gradients. This behavior is forbidden. You can fix this by cloning the output of the "
+        "custom Function."
+    ),
+}
 
 
-class Leaf(Node):
-    """The end of a path: a tensor that the user made, whose gradient lands in `.grad`.
-
-    It lives as long as some graph refers to it, so its sequence number is that of the leaf's first
-    use there: the leaf is complete, and can be sent away, as soon as backward has passed that use.
-    """
-
-    __slots__ = ("tensor",)
-
-    def __init__(self, tensor: Value) -> None:
-        self.tensor = tensor
-        self.below = []
-        self.extras = None
-        self.sequence = sequence()
-
-    def name(self) -> str:
-        return "AccumulateGrad"
-
-    @property
-    def variable(self) -> Value:
-        """The tensor; PyTorch's name."""
-        return self.tensor
-
-    def accumulate(self, gradient: Any) -> None:
-        """Assign the first gradient, add later ones. Recorded gradients are never written into."""
-        leaf = self.tensor
-        held = leaf._grad
-        if isinstance(gradient, Value):
-            leaf._grad = gradient if held is None else held + gradient
-        elif held is None:
-            leaf._grad = Value.result(_settle(gradient, leaf._grad_home))
-        elif held._requires_grad:
-            leaf._grad = held + gradient
-        else:
-            held._array += gradient
+def view_of(result: Value, value: Value, op: "Op", options: dict[str, Any]) -> None:
+    """Say that `result`, which shares the memory of `value`, was taken from it by an op."""
+    above, version = value._view, value.version()
+    bound = "" if MODE.enabled else NO_GRAD
+    step = (op, options)
+    result._version_ = version
+    if above is None:
+        result._view = View(value, (step,), version[0], bound)
+    else:
+        result._view = View(above.base, (*above.steps, step), version[0], bound or above.bound)
 
 
-def _settle(gradient: Any, home: Array | None) -> Array:
-    """Copy a gradient, which may be a view of something, into its home or a fresh array."""
-    if home is None:
-        return np.array(gradient, order="C")
-    np.copyto(home, gradient)
-    return home
+def follow(base: Any, steps: Steps) -> Any:
+    """A view of a base, a Value or an array, taken step by step."""
+    for op, options in steps:
+        base = op(base, **options)
+    return base
 
 
-def attach(array: Any, edge: Node | None) -> Any:
+def detached(value: Value) -> Value:
+    """A value over the same memory, outside the graph."""
+    out = Value.result(value._array)
+    out._version_ = value.version()
+    return out
+
+
+def attach(array: Any, edge: Node | None, version: Version | None = None) -> Any:
     """A saved array as the value that it was, in its graph. Numbers and None stay what they are."""
     if isinstance(edge, Leaf):
         return edge.tensor
     if not isinstance(array, np.ndarray):
         return array
     value = Value.result(array)
-    value._node, value._requires_grad = edge, edge is not None
+    value._node, value._requires_grad, value._version_ = edge, edge is not None, version
     return value
 
 
-def memory(array: Array) -> Any:
+def opened(view: Array, base: Array) -> Array:
+    """A view, which may be written to as its base may: for NumPy one that is broadcast may not,
+    also where no element is there twice."""
+    if not view.flags.writeable and base.flags.writeable:
+        view.flags.writeable = True
+    return view
+
+
+def require_apart(array: Array) -> None:
+    """Raises RuntimeError, as PyTorch does, for an array whose elements share memory."""
+    strides = array.strides
+    if 0 not in strides or not array.size:
+        return
+    if any(step == 0 and size > 1 for step, size in zip(strides, array.shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
+
+
+def memory(array: Array) -> Array:
     """The array that owns an array's memory, or the outermost one above memory that is not ours."""
-    return array.base if isinstance(array.base, np.ndarray) else array
+    below: Any = array.base
+    while below is not None:  # there may be other objects in between, such as as_strided's
+        if isinstance(below, np.ndarray):
+            array = below
+        below = getattr(below, "base", None)
+    return array

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.autograd.functions import stack, tensor
 
 Samples: TypeAlias = Sequence[Any]
@@ -50,7 +50,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor | str | bytes):
         return data
     if isinstance(data, np.ndarray | np.generic):
-        return data if data.dtype.kind in NO_TENSOR else Tensor(np.asarray(data))
+        return data if data.dtype.kind in NO_TENSOR else wrap(np.asarray(data))
     if isinstance(data, Mapping):
         return _like_mapping(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, Sequence):
@@ -76,11 +76,11 @@ def _stack(arrays: list[Any]) -> Tensor:
     _require_equal_shapes(arrays)
     first = arrays[0]
     if any(row.dtype != first.dtype for row in arrays):
-        return stack([Tensor(row) for row in arrays])  # it knows PyTorch's promotion
+        return stack([wrap(row) for row in arrays])  # it knows PyTorch's promotion
     stacked = np.empty((len(arrays), *first.shape), first.dtype)
     for i, row in enumerate(arrays):
         stacked[i] = row
-    return Tensor(stacked)
+    return wrap(stacked)
 
 
 def _require_equal_shapes(arrays: list[Any]) -> None:
@@ -97,11 +97,11 @@ def _numbers(batch: Samples) -> Tensor:
     numbers = np.asarray(batch)
     if numbers.dtype.kind in NO_TENSOR:
         raise RuntimeError(f"Could not infer dtype of a batch of {batch}")
-    return Tensor(numbers)
+    return wrap(numbers)
 
 
 def _floats(batch: Samples) -> Tensor:
-    return Tensor(np.array(array("d", batch)))  # NumPy itself would take None for nan
+    return wrap(np.array(array("d", batch)))  # NumPy itself would take None for nan
 
 
 def _integers(batch: Samples) -> Tensor:

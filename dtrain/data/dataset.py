@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 
 Array = NDArray[Any]
 T = TypeVar("T", covariant=True)
@@ -58,7 +58,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Tensor | ArrayLike) -> None:
-        self.tensors = tuple(t if isinstance(t, Tensor) else Tensor(np.asarray(t)) for t in tensors)
+        self.tensors = tuple(t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in tensors)
         rows = [t._array.shape[:1] for t in self.tensors]
         if not rows or rows[0] == () or any(n != rows[0] for n in rows):
             shapes = ", ".join(str(t._array.shape) for t in self.tensors) or "none"
@@ -73,7 +73,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     def take(self, indices: Array) -> list[Tensor]:
         """The batch of these rows: shapes (len(indices), ...)."""
         return [
-            t[indices] if t.requires_grad else Tensor(t._array.take(indices, axis=0))
+            t[indices] if t.requires_grad else wrap(t._array.take(indices, axis=0))
             for t in self.tensors
         ]
 
@@ -82,7 +82,7 @@ def _row(tensor: Tensor, index: Any) -> Tensor:
     if tensor.requires_grad or not isinstance(index, int | np.integer):
         row: Tensor = tensor[index]
         return row
-    return Tensor(tensor._array[index, ...])  # the dots: a view also of a single number
+    return wrap(tensor._array[index, ...])  # the dots: a view also of a single number
 
 
 class Subset(Dataset[T]):

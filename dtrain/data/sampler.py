@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.random import Generator, multinomial
 from dtrain.random.default import chosen
 
@@ -143,7 +143,7 @@ class WeightedRandomSampler(Sampler[int]):
                 f"replacement should be a boolean value, but got replacement={replacement}"
             )
         values = weights._array if isinstance(weights, Tensor) else weights
-        self.weights = Tensor(np.asarray(values, np.float64))
+        self.weights = wrap(np.asarray(values, np.float64))
         if self.weights.ndim != 1:
             raise ValueError(
                 "weights should be a 1d sequence but given weights have shape "

@@ -1,26 +1,19 @@
 """Modules, with PyTorch's names, constructor arguments, default initialisation and keys."""
 
-from dtrain.nn import functional, init, utils
-from dtrain.nn.activation import *  # noqa: F403
-from dtrain.nn.attention import *  # noqa: F403
-from dtrain.nn.batchnorm import *  # noqa: F403
-from dtrain.nn.cells import *  # noqa: F403
-from dtrain.nn.containers import *  # noqa: F403
-from dtrain.nn.conv import *  # noqa: F403
-from dtrain.nn.distance import *  # noqa: F403
-from dtrain.nn.dropout import *  # noqa: F403
-from dtrain.nn.flatten import *  # noqa: F403
-from dtrain.nn.linear import *  # noqa: F403
-from dtrain.nn.loss import *  # noqa: F403
-from dtrain.nn.margin import *  # noqa: F403
+from dtrain.nn import functional, init, modules, parallel, utils
 from dtrain.nn.module import Module
-from dtrain.nn.normalization import *  # noqa: F403
-from dtrain.nn.padding import *  # noqa: F403
+from dtrain.nn.modules import *  # noqa: F403
+from dtrain.nn.parallel import DataParallel
 from dtrain.nn.parameter import Buffer, Parameter
-from dtrain.nn.pooling import *  # noqa: F403
-from dtrain.nn.recurrent import *  # noqa: F403
-from dtrain.nn.sparse import *  # noqa: F403
-from dtrain.nn.transformer import *  # noqa: F403
-from dtrain.nn.vision import *  # noqa: F403
 
-__all__ = ["Buffer", "Module", "Parameter", "functional", "init", "utils"]
+__all__ = [
+    "Buffer",
+    "DataParallel",
+    "Module",
+    "Parameter",
+    "functional",
+    "init",
+    "modules",
+    "parallel",
+    "utils",
+]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dtrain.autograd.hooks import RemovableHandle
 from dtrain.autograd.modes import no_grad
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.hooks import put
 from dtrain.nn.parameter import Parameter, write
 from dtrain.nn.state import EXTRA, Hook, Stateful
@@ -157,7 +157,7 @@ class Loadable(Stateful):
         if not assign:
             write(value, given._array if isinstance(given, Tensor) else given)
         elif not isinstance(value, Parameter):
-            setattr(self, name, given if isinstance(given, Tensor) else Tensor(given))
+            setattr(self, name, given if isinstance(given, Tensor) else wrap(given))
         elif isinstance(given, Parameter):
             setattr(self, name, given.requires_grad_(value.requires_grad))
         else:

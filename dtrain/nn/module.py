@@ -1,5 +1,7 @@
 """Module: a tree of named parameters, buffers and modules, with PyTorch's names and keys."""
 
+import functools
+from types import FunctionType
 from typing import Any, Self
 
 from dtrain.nn.casting import Casting
@@ -16,6 +18,10 @@ class Module(Loadable, Casting, Hooked):
     A buffer that training changes needs a rule, so that leaves computed apart can be put together:
     see `dtrain.nn.updates`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _name_constructor(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; for subclasses to write."""
@@ -73,6 +79,21 @@ class Module(Loadable, Casting, Hooked):
             return f"{self._get_name()}({extra})"
         lines += [f"({name}): {indented(repr(each))}" for name, each in self._modules.items()]
         return block(self._get_name(), lines)
+
+
+def _name_constructor(kind: type[Module]) -> None:
+    """Have the constructor that a class has from a private one say its name in errors."""
+    inherited: Any = kind.__init__
+    if "__init__" in vars(kind) or not inherited.__qualname__.startswith("_"):
+        return
+    own = FunctionType(
+        inherited.__code__, inherited.__globals__, "__init__", inherited.__defaults__,
+        inherited.__closure__,
+    )  # fmt: skip
+    functools.update_wrapper(own, inherited)
+    own.__kwdefaults__ = inherited.__kwdefaults__
+    own.__qualname__ = f"{kind.__qualname__}.__init__"
+    kind.__init__ = own  # type: ignore[method-assign]  # a copy of it
 
 
 def block(name: str, lines: list[str]) -> str:

@@ -1,12 +1,12 @@
 """Parameter and Buffer: tensors that a module knows as its own."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from dtrain.autograd.functions.creation import empty
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = ["Buffer", "Parameter", "fresh", "write"]
 
@@ -18,14 +18,14 @@ class Parameter(Tensor):
     RuntimeError for integers that are to require a gradient.
     """
 
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
         array = _array_of(data)
         if requires_grad and array.dtype.kind != "f":
             raise RuntimeError(
                 "Only Tensors of floating point and complex dtype can require gradients"
             )
-        super().__init__(array)
-        self.requires_grad = requires_grad
+        made = wrap(array, requires_grad, cls)
+        return made  # type: ignore[return-value]  # it is of the kind it was asked to be
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Parameter":
         """A parameter with a copy of the values, and without the gradient, as in PyTorch."""
@@ -43,11 +43,13 @@ class Buffer(Tensor):
     `persistent` and `rule` are those of `Module.register_buffer`.
     """
 
-    def __init__(
-        self, data: Any = None, *, persistent: bool = True, rule: str | None = None
-    ) -> None:
-        super().__init__(_array_of(data))
-        self.persistent, self.rule = persistent, rule
+    persistent: bool
+    rule: str | None
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True, rule: str | None = None) -> Self:
+        made: Any = wrap(_array_of(data), kind=cls)
+        made.persistent, made.rule = persistent, rule
+        return made  # type: ignore[no-any-return]
 
 
 def _array_of(data: Any) -> Any:

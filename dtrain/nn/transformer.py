@@ -8,7 +8,7 @@ import numpy as np
 
 from dtrain.autograd.dtypes import get_default_dtype
 from dtrain.autograd.modes import is_grad_enabled
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn import functional as F
 from dtrain.nn import init
 from dtrain.nn.activation import GELU, ReLU
@@ -72,7 +72,7 @@ class TransformerEncoder(Module):
         for layer in self.layers:
             out = layer(out, src_mask=mask, is_causal=is_causal, src_key_padding_mask=padding)
         if padding is not None and mask is None and self._leaves_out(src, padding):
-            out = out * Tensor((padding._array == 0).astype(out._array.dtype)).unsqueeze(-1)
+            out = out * wrap((padding._array == 0).astype(out._array.dtype)).unsqueeze(-1)
         return out if self.norm is None else self.norm(out)
 
     def _leaves_out(self, src: Tensor, padding: Tensor) -> bool:
@@ -222,7 +222,7 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """The causal mask (sz, sz): -inf where the key comes after the query, else 0."""
-        mask = Tensor(np.triu(np.full((sz, sz), -np.inf, dtype or get_default_dtype()), 1))
+        mask = wrap(np.triu(np.full((sz, sz), -np.inf, dtype or get_default_dtype()), 1))
         return mask if device is None else mask.to(device)
 
 

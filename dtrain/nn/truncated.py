@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import wrap
 from dtrain.autograd.value import Array
 from dtrain.random import fills
 from dtrain.random.generator import Generator
@@ -56,11 +56,11 @@ def _until_accepted(
 
 
 def _normals(like: Array, mean: float, std: float, generator: Generator | None) -> Array:
-    return fills.normal_(Tensor(np.empty_like(like)), mean, std, generator=generator)._array
+    return fills.normal_(wrap(np.empty_like(like)), mean, std, generator=generator)._array
 
 
 def _uniforms(like: Array, low: float, high: float, generator: Generator | None) -> Array:
-    return fills.uniform_(Tensor(np.empty_like(like)), low, high, generator=generator)._array
+    return fills.uniform_(wrap(np.empty_like(like)), low, high, generator=generator)._array
 
 
 def _cdf(x: float) -> float:

@@ -1,8 +1,10 @@
 """Optimizers with PyTorch's names, arguments and arithmetic, one family a file."""
 
 from dtrain.optim import lr_scheduler
+from dtrain.optim.adadelta import Adadelta
 from dtrain.optim.adagrad import Adagrad
 from dtrain.optim.adam import Adam, AdamW
+from dtrain.optim.adamax import Adamax
 from dtrain.optim.layerwise import LAMB, LARS
 from dtrain.optim.lion import Lion
 from dtrain.optim.nadam import NAdam
@@ -15,9 +17,11 @@ __all__ = [
     "LAMB",
     "LARS",
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Lion",
     "NAdam",
     "Optimizer",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.optim.groups import Group
 
 State: TypeAlias = defaultdict[Any, dict[str, Any]]
@@ -68,15 +68,15 @@ def adopted(saved: Mapping[str, Any], groups: list[Group], slotted: bool) -> Sta
 def _entry(key: str, value: Any, parameter: Tensor, slotted: bool) -> Any:
     """A copy of one entry. Arrays get the parameter's dtype; "step" keeps its own."""
     if slotted and isinstance(value, int | float) and key in NUMBERS:
-        return Tensor(np.asarray(value, np.float32))  # as they were before PyTorch 1.12
+        return wrap(np.asarray(value, np.float32))  # as they were before PyTorch 1.12
     if not isinstance(value, Tensor | np.ndarray):
         return deepcopy(value)
     array: Any = value._array if isinstance(value, Tensor) else value
     if key == "step":
-        return Tensor(array.copy())
+        return wrap(array.copy())
     if slotted and key not in NUMBERS and array.shape != parameter._array.shape:
         raise ValueError(
             f"loaded state {key!r} has shape {array.shape}, "
             f"its parameter has {parameter._array.shape}"
         )
-    return Tensor(array.astype(parameter._array.dtype))
+    return wrap(array.astype(parameter._array.dtype))

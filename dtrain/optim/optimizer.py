@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from dtrain.autograd import Tensor, enable_grad
+from dtrain.autograd import Tensor, enable_grad, wrap
 from dtrain.autograd.hooks import RemovableHandle
 from dtrain.optim import checkpoint
 from dtrain.optim.arithmetic import Array
@@ -144,17 +144,17 @@ class Optimizer:
         t = self._count(state, names)
         before = {key: v._array for key, v in state.items() if isinstance(v, Tensor)}
         scalars = self.scalars(t, group, before)
-        state.update({name: Tensor(array) for name, array in scalars.items()})
+        state.update({name: wrap(array) for name, array in scalars.items()})
         for name in names:
             if state.get(name) is None:
-                state[name] = Tensor(np.zeros_like(parameter._array))
+                state[name] = wrap(np.zeros_like(parameter._array))
         return {name: state[name]._array for name in (*names, *scalars)}, t
 
     def _count(self, state: dict[str, Any], names: tuple[str, ...]) -> int:
         """Count an update in the state; returns its t."""
         if not self.counts_steps:
             return 1 if state.get(names[0]) is None else 2
-        step = state.setdefault("step", Tensor(np.zeros((), np.float32)))
+        step = state.setdefault("step", wrap(np.zeros((), np.float32)))
         step._array[...] += 1
         return int(step._array)
 

@@ -1,6 +1,6 @@
 """PyTorch's CPU random numbers: the same seed draws the same bits."""
 
-from dtrain.autograd.value import Value
+from dtrain.autograd.tensor import Tensor
 from dtrain.random import fills
 from dtrain.random.default import (
     default_generator,
@@ -54,4 +54,4 @@ for _method in (
     bernoulli,
     multinomial,
 ):
-    setattr(Value.result, _method.__name__, _method)
+    setattr(Tensor, _method.__name__, _method)

@@ -1,5 +1,5 @@
 """What PyTorch keeps in torch.utils."""
 
-from dtrain.utils import data
+from dtrain.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

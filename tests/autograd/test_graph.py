@@ -16,6 +16,7 @@ from dtrain.autograd import (
     no_grad,
     op,
     tensor,
+    wrap,
 )
 from dtrain.autograd.gradcheck import GradcheckError
 from dtrain.autograd.op import OPS, Op
@@ -29,7 +30,7 @@ def test_a_tensor_that_the_user_made_is_a_leaf_and_a_result_is_not() -> None:
     x = leaf([1.0])
     y = x * 2
     assert (x.is_leaf, x.grad_fn) == (True, None)
-    assert (y.is_leaf, y.requires_grad, repr(y.grad_fn)) == (False, True, "<MulBackward0>")
+    assert (y.is_leaf, y.requires_grad, y.grad_fn.name()) == (False, True, "MulBackward0")
 
 
 def test_nothing_is_recorded_for_inputs_that_need_no_gradient() -> None:
@@ -246,7 +247,7 @@ def test_a_step_gives_the_same_bits_whatever_the_layout_of_its_input() -> None:
     spread[::2, ::2] = array
     results = set()
     for each in (array, np.asfortranarray(array), spread[::2, ::2]):
-        x = Tensor(each, requires_grad=True)
+        x = wrap(each, requires_grad=True)
         loss = (x.exp() @ x.T.tanh()).softmax(1).log().mean(0).sum()
         loss.backward()
         results.add((loss.item(), x.grad.numpy().tobytes()))

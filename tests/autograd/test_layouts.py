@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import OPS, Op, Tensor, grad
+from dtrain.autograd import OPS, Op, Tensor, grad, wrap
 from dtrain.autograd.ops.conv import Geometry
 from dtrain.autograd.ops.windows import Axis
 from dtrain.nn.functional import grids, poolsizes
@@ -173,14 +173,14 @@ def results(op: Op, sample: Sample, dtype: Any, ways: Sequence[Way]) -> list[Any
         return [out]
     seed = np.random.default_rng(3).normal(size=out.shape).astype(dtype)
     lie = ways[0] if seed.ndim else in_order
-    return [out.detach(), *grad(out, wanted, Tensor(lie(seed)), allow_unused=True)]
+    return [out.detach(), *grad(out, wanted, wrap(lie(seed)), allow_unused=True)]
 
 
 def _laid(op: Op, at: int, value: Any, dtype: Any, way: Way) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     array = value.astype(dtype) if value.dtype.kind == "f" else value
-    made = Tensor(way(array) if array.ndim else array)
+    made = wrap(way(array) if array.ndim else array)
     return made.requires_grad_(bool(op.differentiable >> at & 1) and array.dtype.kind == "f")
 
 
@@ -236,6 +236,6 @@ def test_a_gradient_that_is_one_number_spread_out_gives_the_bits_of_a_full_one(
         ]
         wanted = [each for each in inputs if isinstance(each, Tensor) and each.requires_grad]
         out = op(*inputs, **sample.options)
-        seed = Tensor(spread(out.shape, np.float32(0.3)))
+        seed = wrap(spread(out.shape, np.float32(0.3)))
         found.append(bits(list(grad(out, wanted, seed, allow_unused=True))))
     assert found[0] == found[1]

@@ -108,3 +108,9 @@ def test_a_deep_graph_can_be_shown_and_walked(capsys: pytest.CaptureFixture[str]
     y.backward()
     assert x.grad is not None
     assert x.grad.item() == 1.0
+
+
+@pytest.mark.parametrize("kind", [dtrain.nn.Conv2d, dtrain.nn.MaxPool2d, dtrain.nn.BatchNorm1d])
+def test_a_missing_argument_is_that_of_the_class_by_its_own_name(kind: type) -> None:
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__init__\(\) missing"):
+        kind()

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,15 +50,17 @@ def test_there_is_no_other_device() -> None:
         x.to("cuda")
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copy_has_a_gradient_of_its_own(duplicate: object) -> None:
-    assert callable(duplicate)
+@pytest.mark.parametrize(
+    ("duplicate", "brings"),
+    [(copy.deepcopy, 3.0), (copy.copy, 0.0), (lambda x: pickle.loads(pickle.dumps(x)), 0.0)],
+)
+def test_a_copy_has_a_gradient_of_its_own(duplicate: Any, brings: float) -> None:
     x = tensor([2.0], requires_grad=True)
     (x * 3).backward()
     keeps_the_leaf_alive = x * 1
     twin: Tensor = duplicate(x)
     (twin * 5).backward()
-    assert (x.grad.tolist(), twin.grad.tolist()) == ([3.0], [8.0])
+    assert (x.grad.tolist(), twin.grad.tolist()) == ([3.0], [brings + 5.0])
     assert keeps_the_leaf_alive.requires_grad
 
 

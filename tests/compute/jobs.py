@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data import TensorDataset
 from dtrain.job import Job
 from dtrain.leaf import LeafComputer
@@ -89,8 +89,8 @@ class Branches(Module):
     def __init__(self) -> None:
         super().__init__()
         self.always, self.seldom = Linear(6, CLASSES), Linear(6, CLASSES)
-        self.scale = Parameter(Tensor(np.full(CLASSES, 1.5, np.float32)), requires_grad=False)
-        self.empty = Parameter(Tensor(np.zeros((0, 3), np.float32)))
+        self.scale = Parameter(wrap(np.full(CLASSES, 1.5, np.float32)), requires_grad=False)
+        self.empty = Parameter(wrap(np.zeros((0, 3), np.float32)))
 
     def forward(self, x: Tensor, seldom: bool) -> Tensor:
         return (self.always(x) + self.seldom(x) if seldom else self.always(x)) * self.scale

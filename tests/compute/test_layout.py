@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from dtrain.errors import ProtocolError
 from dtrain.layout import ALIGN_BYTES, Buffer, Layout, TensorSpec
 from dtrain.nn import Linear, Module
@@ -27,7 +27,7 @@ class Tied(Module):
         self.encode = Linear(3, 3)
         self.decode = Linear(3, 3)
         self.decode.weight = self.encode.weight
-        self.register_buffer("count", Tensor(np.zeros((), np.int64)), rule="count")
+        self.register_buffer("count", wrap(np.zeros((), np.int64)), rule="count")
 
 
 @given(layouts)

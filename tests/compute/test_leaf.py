@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dtrain.keyed as keyed
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.batch import cast, rows
 from dtrain.data import TensorDataset, default_collate
 from dtrain.errors import JobError, LeafError
@@ -54,7 +54,7 @@ def test_the_gradient_is_that_of_the_summed_loss() -> None:
     x, y = (array[computer._order_of(0)[4:8]] for array in _arrays(computer))
     model = Classify().model()
     model.double().load_state_dict(computer.model.state_dict())
-    F.cross_entropy(model(Tensor(x)), Tensor(y), reduction="sum").backward()
+    F.cross_entropy(model(wrap(x)), wrap(y), reduction="sum").backward()
     found = gradients(computer, computer.train(0, 1))
     for name, parameter in model.named_parameters():
         np.testing.assert_allclose(found[name], parameter.grad._array, rtol=0, atol=1e-13)
@@ -198,7 +198,7 @@ class Counting(Module):
     def __init__(self, rule: str | None) -> None:
         super().__init__()
         self.inner = Linear(6, CLASSES)
-        self.register_buffer("calls", Tensor(np.zeros((), np.int64)), rule=rule)
+        self.register_buffer("calls", wrap(np.zeros((), np.int64)), rule=rule)
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls._array[...] += 1
@@ -456,10 +456,10 @@ def test_the_model_starts_from_the_seed_and_in_the_jobs_dtype() -> None:
     [
         (None, 0),
         ([], 0),
-        (Tensor(np.zeros((3, 2))), 3),
-        ({"text": ["a"], "x": Tensor(np.zeros((5, 2)))}, 5),
-        (("a", [np.zeros(4), Tensor(np.zeros(2))]), 4),
-        (Tensor(np.zeros(())), None),
+        (wrap(np.zeros((3, 2))), 3),
+        ({"text": ["a"], "x": wrap(np.zeros((5, 2)))}, 5),
+        (("a", [np.zeros(4), wrap(np.zeros(2))]), 4),
+        (wrap(np.zeros(())), None),
         (["a", "b"], None),
     ],
 )
@@ -468,7 +468,7 @@ def test_a_batch_is_counted_by_its_first_tensor(batch: Any, expected: int | None
 
 
 def test_casting_keeps_containers_integers_and_everything_else() -> None:
-    batch = {"x": [np.zeros(2, np.float32), "text"], "y": (Tensor(np.zeros(2, np.int64)), None)}
+    batch = {"x": [np.zeros(2, np.float32), "text"], "y": (wrap(np.zeros(2, np.int64)), None)}
     result = cast(batch, "float64")
     assert result["x"][0].dtype == np.float64
     assert result["x"][1] == "text"

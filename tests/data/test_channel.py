@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from dtrain.data import channel
 
 
@@ -49,7 +49,7 @@ def test_an_array_arrives_as_it_was_and_can_be_written_to(
     pipe: tuple[int, int], shape: tuple[int, ...]
 ) -> None:
     array = np.arange(int(np.prod(shape)), dtype="float32").reshape(shape)
-    [tensor] = through(pipe, [Tensor(array)])
+    [tensor] = through(pipe, [wrap(array)])
     assert (tensor._array.dtype, tensor._array.shape) == (array.dtype, shape)
     assert tensor._array.tobytes() == array.tobytes()
     tensor._array[...] = 1

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data import default_collate, default_convert
 
 Point = namedtuple("Point", ["x", "y"])
@@ -27,7 +27,7 @@ def seen(value: Any) -> tuple[str, tuple[int, ...], Any]:
         ([np.int16(1), np.int16(2)], ("int16", (2,), [1, 2])),
         ([np.ones((2, 1), "float32")] * 3, ("float32", (3, 2, 1), [[[1.0], [1.0]]] * 3)),
         ([np.array(7)] * 2, ("int64", (2,), [7, 7])),
-        ([Tensor(np.ones(2))] * 2, ("float64", (2, 2), [[1.0, 1.0]] * 2)),
+        ([wrap(np.ones(2))] * 2, ("float64", (2, 2), [[1.0, 1.0]] * 2)),
     ],
 )
 def test_numbers_and_arrays_become_a_tensor(batch: list[Any], expected: Any) -> None:
@@ -91,7 +91,7 @@ def test_numbers_of_two_kinds_are_promoted_and_not_cut_off() -> None:
 
 
 def test_a_batch_of_samples_that_require_a_gradient_requires_one() -> None:
-    x = Tensor(np.ones(2), requires_grad=True)
+    x = wrap(np.ones(2), requires_grad=True)
     default_collate([x, x]).sum().backward()
     assert seen(x.grad)[2] == [2.0, 2.0]
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data import (
     ChainDataset,
     ConcatDataset,
@@ -59,7 +59,7 @@ def test_arrays_are_shared_not_copied() -> None:
 
 
 def test_the_length_is_the_first_dimension() -> None:
-    assert len(TensorDataset(Tensor(np.zeros((5, 2))))) == 5
+    assert len(TensorDataset(wrap(np.zeros((5, 2))))) == 5
 
 
 def test_tensors_of_unequal_length_are_refused_with_their_shapes() -> None:
@@ -85,7 +85,7 @@ def test_rows_may_be_asked_for_by_a_slice_or_a_list() -> None:
 
 
 def test_rows_of_a_tensor_that_requires_a_gradient_lead_back_to_it() -> None:
-    x = Tensor(np.ones(3), requires_grad=True)
+    x = wrap(np.ones(3), requires_grad=True)
     data = TensorDataset(x)
     (data[1][0] + data.take(np.array([1, 2]))[0].sum()).backward()
     assert x.grad is not None
@@ -196,7 +196,7 @@ def test_a_subclass_with_a_getitem_of_its_own_is_read_by_it() -> None:
     assert taken(Doubled(np.arange(3)), [1]) is None
 
 
-@pytest.mark.parametrize("data", [np.arange(6).reshape(3, 2), Tensor(np.arange(3)), [1, 2]])
+@pytest.mark.parametrize("data", [np.arange(6).reshape(3, 2), wrap(np.arange(3)), [1, 2]])
 def test_take_of_what_is_no_dataset_is_left_alone(data: Any) -> None:
     assert taken(data, [1]) is None
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import keyed
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from dtrain.data import Dataset, Subset, TensorDataset, default_collate, fetch
 
 
@@ -34,7 +34,7 @@ class ManyAtOnce(Squares):
 
 
 def rows() -> TensorDataset:
-    return TensorDataset(np.arange(24.0).reshape(12, 2), Tensor(np.arange(12)))
+    return TensorDataset(np.arange(24.0).reshape(12, 2), wrap(np.arange(12)))
 
 
 def values(batch: Any) -> list[Any]:

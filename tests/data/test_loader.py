@@ -7,7 +7,7 @@ import pytest
 
 import dtrain
 from dtrain import checked
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data import (
     BatchSampler,
     DataLoader,
@@ -74,7 +74,7 @@ def test_rows_are_taken_at_once_below_a_subset_too() -> None:
 
 
 def test_a_tensor_is_a_dataset_of_its_rows() -> None:
-    assert plain([*DataLoader(Tensor(np.arange(6).reshape(3, 2)), 2)]) == [
+    assert plain([*DataLoader(wrap(np.arange(6).reshape(3, 2)), 2)]) == [
         [[0, 1], [2, 3]],
         [[4, 5]],
     ]

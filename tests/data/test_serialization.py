@@ -15,7 +15,7 @@ from safetensors.numpy import save as write_bytes
 
 import dtrain
 from dtrain import nn, optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.serialization import load, save
 
 DTYPES = ["float16", "float32", "float64", "bool"] + [
@@ -95,7 +95,7 @@ def test_plain_values_come_back_as_they_were(value: Any) -> None:
 )
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3)])
 def test_tensors_come_back_with_the_same_bits(dtype: str, shape: tuple[int, ...]) -> None:
-    tensor = Tensor(np.arange(np.prod(shape)).reshape(shape).astype(dtype))
+    tensor = wrap(np.arange(np.prod(shape)).reshape(shape).astype(dtype))
     assert same(through({"a": tensor}), {"a": tensor})
     assert same(through(tensor), tensor)
 
@@ -103,15 +103,15 @@ def test_tensors_come_back_with_the_same_bits(dtype: str, shape: tuple[int, ...]
 def test_odd_layouts_and_byte_orders_come_back_in_order() -> None:
     base = np.arange(24.0).reshape(4, 6)
     for array in (base.T, base[::2, ::-1], base.astype(">f8"), np.broadcast_to(base[:1], (3, 6))):
-        assert through([Tensor(array)])[0].tolist() == array.tolist()
+        assert through([wrap(array)])[0].tolist() == array.tolist()
 
 
 def test_what_is_loaded_can_be_written_to() -> None:
-    through({"a": Tensor(np.zeros(3))})["a"]._array[...] = 1
+    through({"a": wrap(np.zeros(3))})["a"]._array[...] = 1
 
 
 def test_it_is_remembered_what_requires_a_gradient_and_what_is_a_parameter() -> None:
-    state = {"a": Tensor(np.zeros(3), requires_grad=True), "b": nn.Parameter(Tensor(np.zeros(2)))}
+    state = {"a": wrap(np.zeros(3), requires_grad=True), "b": nn.Parameter(wrap(np.zeros(2)))}
     assert same(through(state), state)
 
 
@@ -132,7 +132,7 @@ def test_a_checkpoint_as_people_write_it_goes_on_where_it_was() -> None:
             optimizer.load_state_dict(resumed["optimizer"])
         for _ in range(steps):
             optimizer.zero_grad()
-            (model(Tensor(np.ones((4, 3), "float32"))) ** 2).sum().backward()
+            (model(wrap(np.ones((4, 3), "float32"))) ** 2).sum().backward()
             optimizer.step()
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         return {**state, "epoch": 3, "loss": 0.1}
@@ -143,22 +143,22 @@ def test_a_checkpoint_as_people_write_it_goes_on_where_it_was() -> None:
 
 
 def test_names_of_nested_tensors_are_the_way_to_them() -> None:
-    state = {"model": {"fc.weight": Tensor(np.zeros(1))}, "steps": [Tensor(np.ones(1))]}
+    state = {"model": {"fc.weight": wrap(np.zeros(1))}, "steps": [wrap(np.ones(1))]}
     assert names(state) == ["model.fc.weight", "steps.0"]
 
 
 def test_ways_that_read_alike_do_not_get_mixed_up() -> None:
     state = {
-        "a.b": Tensor(np.zeros(1)),
-        "a": {"b": Tensor(np.ones(1)), "b~2": Tensor(np.ones(2))},
-        "__metadata__": Tensor(np.ones(3)),
+        "a.b": wrap(np.zeros(1)),
+        "a": {"b": wrap(np.ones(1)), "b~2": wrap(np.ones(2))},
+        "__metadata__": wrap(np.ones(3)),
     }
     assert same(through(state), state)
 
 
 def test_tied_tensors_are_written_once_and_tied_again() -> None:
-    weight = Tensor(np.arange(3.0))
-    state = {"first": weight, "last": Tensor(weight._array), "other": Tensor(weight._array.copy())}
+    weight = wrap(np.arange(3.0))
+    state = {"first": weight, "last": wrap(weight._array), "other": wrap(weight._array.copy())}
     assert names(state) == ["first", "other"]
     loaded = through(state)
     assert same(loaded, state)
@@ -168,12 +168,12 @@ def test_tied_tensors_are_written_once_and_tied_again() -> None:
 
 def test_other_views_of_the_same_memory_are_written_each() -> None:
     base = np.arange(6.0)
-    state = [Tensor(base), Tensor(base[:3]), Tensor(base.reshape(2, 3)), Tensor(base[::2])]
+    state = [wrap(base), wrap(base[:3]), wrap(base.reshape(2, 3)), wrap(base[::2])]
     assert same([t.tolist() for t in through(state)], [t.tolist() for t in state])
 
 
 def test_the_metadata_say_under_which_name_a_tied_tensor_is_found(tmp_path: Path) -> None:
-    weight = Tensor(np.arange(3.0))
+    weight = wrap(np.arange(3.0))
     save({"first": weight, "last": weight}, tmp_path / "a")
     data = (tmp_path / "a").read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -182,7 +182,7 @@ def test_the_metadata_say_under_which_name_a_tied_tensor_is_found(tmp_path: Path
 
 def test_a_file_of_another_program_is_a_dict_of_its_tensors(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(write_bytes({"b": np.zeros(2), "a": np.ones(1, "int8")}))
-    assert same(load(tmp_path / "a"), {"b": Tensor(np.zeros(2)), "a": Tensor(np.ones(1, "int8"))})
+    assert same(load(tmp_path / "a"), {"b": wrap(np.zeros(2)), "a": wrap(np.ones(1, "int8"))})
 
 
 class Net(nn.Module):
@@ -205,7 +205,7 @@ LOOP.append({"again": LOOP})
         ({"a": {1.5: 0}}, r"obj\['a'\] has the key 1.5, of type float"),
         ({True: 0}, "has the key True, of type bool"),
         ([np.array(["text"])], r"obj\[0\] is of dtype <U4"),
-        (Tensor(np.zeros(2, "complex128")), "obj is of dtype complex128"),
+        (wrap(np.zeros(2, "complex128")), "obj is of dtype complex128"),
     ],
 )
 def test_what_cannot_be_saved_is_named_with_its_place_and_what_to_do(

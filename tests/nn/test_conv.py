@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import nn
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import tensor, wrap
 from dtrain.autograd.ops import windows
 from dtrain.nn import functional as F
 
@@ -63,7 +63,7 @@ def test_tiles_change_nothing_but_the_order_of_sums(
 
 def gradients(x: Any, w: Any, b: Any, **options: Any) -> list[Any]:
     """The result of a convolution, and the gradients of the sum of its squares."""
-    leaves = [Tensor(each).requires_grad_() for each in (x, w, b)]
+    leaves = [wrap(each).requires_grad_() for each in (x, w, b)]
     out = F.conv2d(*leaves, padding=1, groups=2, **options)
     (out * out).sum().backward()
     return [out.detach().numpy(), *(leaf.grad.numpy() for leaf in leaves)]

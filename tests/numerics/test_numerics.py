@@ -81,8 +81,8 @@ def test_a_fingerprint_takes_at_most_50_ms(figure: Callable[[str], None]) -> Non
     numerics.fingerprint()  # the first call of a process also loads things
     seconds = []
     with threadpoolctl.threadpool_limits(limits=1):  # as in a job
-        for _ in range(5):
-            before = time.process_time()  # the processor's: others may be at work here
+        for _ in range(20):  # the least of many: others may be at work on the same core
+            before = time.process_time()
             numerics.fingerprint()
             seconds.append(time.process_time() - before)
     figure(f"fingerprint: {min(seconds) * 1e3:.1f} ms")

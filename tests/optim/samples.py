@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 
 Array = NDArray[Any]
 
@@ -28,6 +28,10 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"lr": 0.1}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-3}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "weight_decay": 0.1, "maximize": True, "eps": 1e-3}),
+    ("Adamax", {"lr": 0.02}),
+    ("Adamax", {"lr": 0.02, "betas": (0.4, 0.9), "weight_decay": 0.1, "maximize": True}),
     ("NAdam", {"lr": 0.02}),
     ("NAdam", {"lr": 0.02, "betas": (0.4, 0.9), "weight_decay": 0.1, "maximize": True}),
     ("NAdam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True, "eps": 1e-3}),
@@ -49,7 +53,7 @@ IDS = [f"{name}-{'-'.join(options)}" for name, options in SAMPLES]
 
 def parameter(array: Array) -> Tensor:
     """A leaf that an optimizer takes."""
-    return Tensor(array, requires_grad=True)
+    return wrap(array, requires_grad=True)
 
 
 def make(name: str, options: dict[str, Any], *parameters: Tensor) -> optim.Optimizer:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from tests.optim.samples import IDS, SAMPLES, make, parameter, rows
 
 
@@ -16,7 +16,7 @@ def one(value: float = 1.0) -> Tensor:
 
 def run(optimizer: optim.Optimizer, weights: Tensor, gradients: list[Any]) -> bytes:
     for g in gradients:
-        weights.grad = Tensor(g)
+        weights.grad = wrap(g)
         optimizer.step()
     return weights._array.tobytes()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from dtrain.optim import lr_scheduler
 from tests.optim.samples import parameter
 from tests.optim.schedules import IDS, SCHEDULES, Schedule, advance, drive, observed
@@ -105,7 +105,7 @@ def test_the_rate_falls_when_the_measure_stays() -> None:
 
 def test_a_measure_may_be_a_tensor() -> None:
     scheduler = lr_scheduler.ReduceLROnPlateau(sgd())
-    scheduler.step(Tensor(np.asarray(0.5, "float32")))
+    scheduler.step(wrap(np.asarray(0.5, "float32")))
     assert scheduler.best == 0.5
 
 
@@ -175,7 +175,7 @@ def test_a_pickle_goes_on_with_the_same_rates(schedule: Schedule) -> None:
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=IDS)
 def test_a_rate_in_a_tensor_is_changed_in_place(schedule: Schedule) -> None:
-    rate = Tensor(np.asarray(0.1, "float64"))
+    rate = wrap(np.asarray(0.1, "float64"))
     optimizer, other = sgd(lr=rate), sgd()
     tensors, numbers = (schedule.make(lr_scheduler, o) for o in (optimizer, other))
     assert drive(optimizer, tensors, 0, 50) == drive(other, numbers, 0, 50)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor, is_grad_enabled, no_grad
+from dtrain.autograd import Tensor, is_grad_enabled, no_grad, wrap
 from tests.optim.samples import IDS, SAMPLES, make, parameter, rows
 
 
@@ -196,12 +196,12 @@ def test_a_copy_goes_on_to_the_same_bits(name: str, options: dict[str, Any], cop
     start, *gradients = rows(5, 4, 33, "float32")
     w = parameter(start.copy())
     optimizer = make(name, options, w)
-    w.grad = Tensor(gradients[0])
+    w.grad = wrap(gradients[0])
     optimizer.step()
     other = copied(optimizer)
     [same] = other.param_groups[0]["params"]
     for g in gradients[1:]:
-        w.grad, same.grad = Tensor(g), Tensor(g)
+        w.grad, same.grad = wrap(g), wrap(g)
         optimizer.step()
         other.step()
     assert same is not w

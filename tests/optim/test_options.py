@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from tests.optim.samples import IDS, SAMPLES, make, parameter, rows
 
 FLAGS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "RAdam"]
@@ -21,7 +21,7 @@ def run(name: str, options: dict[str, Any], gradients: list[Any]) -> bytes:
     weights = parameter(np.ones_like(gradients[0]))
     optimizer = make(name, options, weights)
     for g in gradients:
-        weights.grad = Tensor(g)
+        weights.grad = wrap(g)
         optimizer.step()
     return weights._array.tobytes()
 
@@ -93,7 +93,7 @@ def test_a_group_cannot_ask_for_a_differentiable_step_either() -> None:
 
 
 @pytest.mark.parametrize(("name", "options"), SAMPLES, ids=IDS)
-@pytest.mark.parametrize("kind", [np.float64, lambda lr: Tensor(np.asarray(lr, "float64"))])
+@pytest.mark.parametrize("kind", [np.float64, lambda lr: wrap(np.asarray(lr, "float64"))])
 def test_a_rate_in_float64_gives_the_bits_of_a_python_float(
     name: str, options: dict[str, Any], kind: Any
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_rate_in_a_float32_tensor_is_near_a_python_float(
     name: str, options: dict[str, Any]
 ) -> None:
     gradients = rows(5, 3, 33, "float64")
-    other = options | {"lr": Tensor(np.asarray([options["lr"]], "float32"))}
+    other = options | {"lr": wrap(np.asarray([options["lr"]], "float32"))}
     np.testing.assert_allclose(
         np.frombuffer(run(name, other, gradients)),
         np.frombuffer(run(name, options, gradients)),
@@ -118,10 +118,10 @@ def test_a_rate_in_a_float32_tensor_is_near_a_python_float(
 
 def test_a_rate_of_several_elements_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^Tensor lr must be 1-element$"):
-        optim.Adam([one()], lr=Tensor(np.ones(2, "float32")))
+        optim.Adam([one()], lr=wrap(np.ones(2, "float32")))
 
 
 def test_betas_may_be_tensors() -> None:
     gradients = rows(5, 3, 33, "float32")
-    betas = tuple(Tensor(np.asarray(beta)) for beta in (0.9, 0.999))
+    betas = tuple(wrap(np.asarray(beta)) for beta in (0.9, 0.999))
     assert run("Adam", {"betas": betas}, gradients) == run("Adam", {}, gradients)

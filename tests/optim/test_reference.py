@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from tests.optim.samples import SAMPLES, make, parameter, rows
 
 Vector = list[float]
@@ -88,7 +88,7 @@ def test_50_steps_are_those_of_the_formula(name: str, options: dict[str, Any]) -
     sign = -1 if options.get("maximize") else 1
     expected = start.tolist()
     for g in gradients:
-        weights.grad = Tensor(g.reshape(4, 6))
+        weights.grad = wrap(g.reshape(4, 6))
         optimizer.step()
         expected = reference.step(expected, (sign * g).tolist())
     np.testing.assert_allclose(weights._array.ravel(), expected, rtol=1e-11, atol=1e-13)
@@ -101,7 +101,7 @@ def test_float32_stays_near_float64(name: str, options: dict[str, Any]) -> None:
         weights = parameter(start.astype(dtype))
         optimizer = make(name, options, weights)
         for g in gradients:
-            weights.grad = Tensor(g.astype(dtype))
+            weights.grad = wrap(g.astype(dtype))
             optimizer.step()
         return weights._array
 
@@ -112,7 +112,7 @@ def test_float32_stays_near_float64(name: str, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["LARS", "LAMB"])
 def test_weights_of_zero_can_be_left(name: str) -> None:
     weights = parameter(np.zeros(3, "float32"))
-    weights.grad = Tensor(np.ones(3, "float32"))
+    weights.grad = wrap(np.ones(3, "float32"))
     make(name, {"lr": 0.5}, weights).step()
     assert (weights._array < 0).all()
 
@@ -122,7 +122,7 @@ def test_every_tensor_has_a_rate_of_its_own(name: str) -> None:
     small, large = parameter(np.full(4, 0.01)), parameter(np.full(4, 100.0))
     optimizer = make(name, {"lr": 0.1, "weight_decay": 0}, small, large)
     before = small._array.copy(), large._array.copy()
-    small.grad = large.grad = Tensor(np.array([1.0, -2.0, 3.0, 4.0]))
+    small.grad = large.grad = wrap(np.array([1.0, -2.0, 3.0, 4.0]))
     optimizer.step()
     change = [np.abs(p._array - b) for p, b in zip((small, large), before, strict=True)]
     np.testing.assert_allclose(change[1], change[0] * 1e4, rtol=0.1)
@@ -134,7 +134,7 @@ def test_a_group_without_trust_is_plain_momentum() -> None:
     lars = optim.LARS([ours], lr=0.1, momentum=0.9, weight_decay=0.1, trust_coefficient=None)
     sgd = optim.SGD([plain], lr=0.1, momentum=0.9, weight_decay=0.1)
     for g in gradients:
-        ours.grad, plain.grad = Tensor(g), Tensor(g)
+        ours.grad, plain.grad = wrap(g), wrap(g)
         lars.step()
         sgd.step()
     np.testing.assert_allclose(ours._array, plain._array, rtol=1e-12)

@@ -5,6 +5,7 @@ from dtrain.autograd.functions.arithmetic import *  # noqa: F403
 from dtrain.autograd.functions.arranging import *  # noqa: F403
 from dtrain.autograd.functions.binary import *  # noqa: F403
 from dtrain.autograd.functions.casting import *  # noqa: F403
+from dtrain.autograd.functions.changing import *  # noqa: F403
 from dtrain.autograd.functions.combining import *  # noqa: F403
 from dtrain.autograd.functions.comparison import *  # noqa: F403
 from dtrain.autograd.functions.counting import *  # noqa: F403
@@ -16,6 +17,7 @@ from dtrain.autograd.functions.joining import *  # noqa: F403
 from dtrain.autograd.functions.limits import *  # noqa: F403
 from dtrain.autograd.functions.linalg import *  # noqa: F403
 from dtrain.autograd.functions.norms import *  # noqa: F403
+from dtrain.autograd.functions.others import *  # noqa: F403
 from dtrain.autograd.functions.picking import *  # noqa: F403
 from dtrain.autograd.functions.quantiles import *  # noqa: F403
 from dtrain.autograd.functions.ranges import *  # noqa: F403
@@ -28,6 +30,7 @@ from dtrain.autograd.functions.softmax import *  # noqa: F403
 from dtrain.autograd.functions.sorting import *  # noqa: F403
 from dtrain.autograd.functions.spread import *  # noqa: F403
 from dtrain.autograd.functions.triangles import *  # noqa: F403
+from dtrain.autograd.functions.typed import *  # noqa: F403
 from dtrain.autograd.functions.types import *  # noqa: F403
 from dtrain.autograd.functions.unary import *  # noqa: F403
 from dtrain.autograd.operators import attach

@@ -29,6 +29,14 @@ def tensors_of(who: str, *values: Any) -> None:
             )
 
 
+def number_of(value: Any) -> Any:
+    """NumPy's scalars as Python numbers, bools as floats, as PyTorch takes them; anything else as
+    it is."""
+    if not isinstance(value, np.generic):
+        return value
+    return float(value) if isinstance(value, np.bool_) else value.item()
+
+
 def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """f(2, 3), f((2, 3)) and f([2, 3]) are the same: (2, 3)."""
     if len(given) == 1 and isinstance(given[0], Sequence | Tensor) and not _is_number(given[0]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from dtrain.autograd import dtypes
 from dtrain.autograd.functions import comparison
-from dtrain.autograd.functions.arguments import tensor_of, tensors_of
+from dtrain.autograd.functions.arguments import number_of, tensor_of, tensors_of
 from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.inplace import in_place
@@ -22,13 +22,24 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    return other if alpha == 1 else other * alpha
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other. Raises RuntimeError for a float times integers."""
+    if alpha == 1:
+        return other
+    if isinstance(alpha, float) and not any(
+        each.is_floating_point() for each in (input, other) if isinstance(each, Tensor)
+    ):
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return other * number_of(alpha)
 
 
-def _first(input: Any, other: Any) -> Any:
-    """The first operand, as a tensor if both are numbers."""
-    return input if isinstance(input, Tensor) or isinstance(other, Tensor) else tensor(input)
+def _pair(input: Any, other: Any) -> tuple[Any, Any]:
+    """Two operands; the first is a tensor if both are numbers."""
+    if isinstance(input, Tensor):
+        return input, other if isinstance(other, Tensor) else number_of(other)
+    return number_of(input) if isinstance(other, Tensor) else tensor(input), number_of(other)
 
 
 def _require_one(who: str, input: Any, other: Any) -> None:
@@ -40,13 +51,13 @@ def _require_one(who: str, input: Any, other: Any) -> None:
 @public(in_place=True)
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other."""
-    return elementwise.add(_first(input, other), _scaled(other, alpha))
+    return elementwise.add(*_pair(input, _scaled(input, other, alpha)))
 
 
 @public(in_place=True)
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
-    return elementwise.sub(_first(input, other), _scaled(other, alpha))
+    return elementwise.sub(*_pair(input, _scaled(input, other, alpha)))
 
 
 @public(method=False)
@@ -59,18 +70,18 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 @public(in_place=True)
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
-    return elementwise.mul(_first(input, other), other)
+    return elementwise.mul(*_pair(input, other))
 
 
 @public(in_place=True)
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input / other; rounded towards zero ("trunc") or down ("floor") if told so."""
     if rounding_mode is None:
-        return elementwise.div(_first(input, other), other)
+        return elementwise.div(*_pair(input, other))
     if rounding_mode == "floor":
-        return elementwise.floor_divide(_first(input, other), other)
+        return elementwise.floor_divide(*_pair(input, other))
     if rounding_mode == "trunc":
-        return rounding.trunc_divide(_first(input, other), other)
+        return rounding.trunc_divide(*_pair(input, other))
     raise RuntimeError(
         "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
         f"'{rounding_mode}'"
@@ -80,27 +91,27 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 @public(in_place=True)
 def floor_divide(input: Any, other: Any) -> Tensor:
     """input / other, rounded down. Raises RuntimeError for an integer divided by 0."""
-    return elementwise.floor_divide(_first(input, other), other)
+    return elementwise.floor_divide(*_pair(input, other))
 
 
 @public(in_place=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """input - other * floor(input / other): Python's %."""
     _require_one("remainder", input, other)
-    return elementwise.remainder(input, other)
+    return elementwise.remainder(*_pair(input, other))
 
 
 @public(in_place=True)
 def fmod(input: Tensor, other: Any) -> Tensor:
     """input - other * trunc(input / other), with the sign of the input."""
-    return rounding.fmod(tensor_of(input, who="fmod"), other)
+    return rounding.fmod(tensor_of(input, who="fmod"), number_of(other))
 
 
 @public(in_place=True)
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent."""
     _require_one("pow", input, exponent)
-    return elementwise.pow_(input, exponent)
+    return elementwise.pow_(*_pair(input, exponent))
 
 
 @public(in_place=True)

@@ -4,7 +4,7 @@
 from typing import Any
 
 from dtrain.autograd.functions import comparison
-from dtrain.autograd.functions.arguments import tensor_of, tensors_of
+from dtrain.autograd.functions.arguments import number_of, tensor_of, tensors_of
 from dtrain.autograd.functions.limits import maximum
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.functions.unary import exp, exp2, isfinite, isnan, log, log2
@@ -34,7 +34,7 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 @public(in_place=True)
 def copysign(input: Tensor, other: Any) -> Tensor:
     """|input| with the sign of other."""
-    return rounding.copysign(tensor_of(input, who="copysign"), other)
+    return rounding.copysign(tensor_of(input, who="copysign"), number_of(other))
 
 
 @public(in_place=True)

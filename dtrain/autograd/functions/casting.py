@@ -7,6 +7,7 @@ from dtrain.autograd import dtypes
 from dtrain.autograd.device import device as Device
 from dtrain.autograd.device import require_cpu
 from dtrain.autograd.functions.registry import public
+from dtrain.autograd.functions.typed import TensorType
 from dtrain.autograd.ops import shape
 from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.tensor import Tensor
@@ -59,7 +60,11 @@ def type(input: Tensor, dtype: Any = None) -> Any:
     name of the tensor's type."""
     if dtype is None:
         return f"torch.{KINDS[input._array.dtype.name]}Tensor"
-    if isinstance(dtype, str):
+    if isinstance(dtype, TensorType):
+        dtype = dtype.dtype
+    elif dtype is Tensor:
+        dtype = dtypes.float32
+    elif isinstance(dtype, str):
         dtype = {f"torch.{kind}Tensor": name for name, kind in KINDS.items()}.get(dtype, dtype)
         if dtype not in KINDS:
             raise ValueError(f"invalid type: {dtype!r}")

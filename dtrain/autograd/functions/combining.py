@@ -10,7 +10,7 @@ from dtrain.autograd.dtypes import result_dtype
 from dtrain.autograd.functions.joining import cat, meshgrid, stack
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.shape import atleast_2d
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = ["block_diag", "cartesian_prod", "combinations", "vander"]
 
@@ -21,7 +21,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if any(each.ndim > 2 for each in tensors):
         raise RuntimeError("torch.block_diag: Input tensors must have 2 or fewer dimensions.")
     if not tensors:
-        return Tensor(np.zeros((1, 0), np.float32))
+        return wrap(np.zeros((1, 0), np.float32))
     dtype = result_dtype([each._array for each in tensors])
     blocks = [each.to(dtype) for each in atleast_2d(list(tensors))]
     width = sum(each._array.shape[1] for each in blocks)
@@ -58,7 +58,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         itertools.combinations_with_replacement if with_replacement else itertools.combinations
     )
     rows = np.array(list(choose(range(input.numel()), r)), np.int64).reshape(-1, r)
-    return input[Tensor(rows)]
+    return input[wrap(rows)]
 
 
 @public(method=False)

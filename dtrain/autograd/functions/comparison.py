@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.functions.arguments import tensor_of, tensors_of
+from dtrain.autograd.functions.arguments import number_of, tensor_of, tensors_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.ops import logic
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
@@ -57,14 +57,17 @@ def bitwise_not(input: Tensor) -> Tensor:
 @public(method=False)
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, `other` elsewhere; the indices of True without these."""
+    tensors_of("where", condition)
     if input is None and other is None:
-        return tuple(Tensor(indices) for indices in np.nonzero(np.atleast_1d(condition._array)))
+        return tuple(wrap(indices) for indices in np.nonzero(np.atleast_1d(condition._array)))
+    if condition._array.dtype == np.uint8:  # PyTorch's bools of old
+        condition = condition != 0
     if condition._array.dtype != bool:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{condition.dtype}"
         )
-    return logic.where(condition, input, other)
+    return logic.where(condition, number_of(input), number_of(other))
 
 
 @public(function=False, name="where")
@@ -111,7 +114,7 @@ def isclose(
     if rtol < 0 or atol < 0:
         name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
         raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
-    return Tensor(np.isclose(input._array, other._array, rtol, atol, equal_nan))
+    return wrap(np.isclose(input._array, other._array, rtol, atol, equal_nan))
 
 
 @public()

@@ -8,7 +8,7 @@ import numpy as np
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import promotion
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "bincount", "bucketize", "histc", "isin", "searchsorted", "unique", "unique_consecutive",
@@ -36,11 +36,11 @@ def searchsorted(
     _require_lined_up(edges, values)
     dtype = np.int32 if out_int32 else np.int64
     if edges.ndim == 1:
-        return Tensor(np.asarray(np.searchsorted(edges, values, where)).astype(dtype))
+        return wrap(np.asarray(np.searchsorted(edges, values, where)).astype(dtype))
     out = np.zeros(values.shape, dtype)
     for at in np.ndindex(edges.shape[:-1]):
         out[at] = np.searchsorted(edges[at], values[at], where)
-    return Tensor(out)
+    return wrap(out)
 
 
 def _require_lined_up(edges: Any, values: Any) -> None:
@@ -73,12 +73,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None:
-        return Tensor(np.bincount(array, minlength=minlength).astype(np.int64))
+        return wrap(np.bincount(array, minlength=minlength).astype(np.int64))
     if weights._array.shape != array.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     dtype = weights._array.dtype if weights._array.dtype == np.float32 else np.dtype(np.float64)
     counts = np.bincount(array, weights._array, minlength)
-    return Tensor(counts.astype(dtype))
+    return wrap(counts.astype(dtype))
 
 
 @public()
@@ -101,7 +101,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
         low, high = low - 1, high + 1
     held = array[(array >= low) & (array <= high)].astype(np.float64)
     at = np.minimum((held - low) * bins // (high - low), bins - 1).astype(np.int64)
-    return Tensor(np.bincount(at, minlength=bins).astype(array.dtype))
+    return wrap(np.bincount(at, minlength=bins).astype(array.dtype))
 
 
 @public(method=False)
@@ -113,15 +113,15 @@ def isin(
         each._array if isinstance(each, Tensor) else np.asarray(each)
         for each in (elements, test_elements)
     )
-    return Tensor(np.asarray(np.isin(one, other, invert=invert)))
+    return wrap(np.asarray(np.isin(one, other, invert=invert)))
 
 
 def _results(values: Any, inverse: Any, counts: Any, wanted: tuple[bool, bool]) -> Any:
     """The values alone, or with what else was asked for."""
-    out = [Tensor(values)]
+    out = [wrap(values)]
     for each, wants in zip((inverse, counts), wanted, strict=True):
         if wants:
-            out.append(Tensor(np.asarray(each, np.int64)))
+            out.append(wrap(np.asarray(each, np.int64)))
     return tuple(out) if len(out) > 1 else out[0]
 
 
@@ -176,6 +176,6 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise ValueError(f"'shape' cannot have negative values, but got {size}")
     step, found, at = 1, [], indices._array.astype(np.int64)
     for each in reversed(size):
-        found.append(Tensor(np.asarray(at // step % max(each, 1))))
+        found.append(wrap(np.asarray(at // step % max(each, 1))))
         step *= each
     return tuple(reversed(found))

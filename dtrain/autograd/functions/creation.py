@@ -1,21 +1,22 @@
 # mypy: disable-error-code="no-any-return"
 """Functions that make tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from dtrain.autograd.dtypes import default_dtype
-from dtrain.autograd.functions.arguments import dtype_of, require_plain, sizes
+from dtrain.autograd.functions.arguments import dtype_of, number_of, require_plain, sizes
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops.promotion import converted
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 
 __all__ = [
-    "as_tensor", "empty", "empty_like", "from_numpy", "full", "full_like", "ones", "ones_like",
-    "scalar_tensor", "tensor", "zeros", "zeros_like",
+    "as_tensor", "asarray", "empty", "empty_like", "from_numpy", "full", "full_like", "ones",
+    "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -31,12 +32,13 @@ def tensor(
     """A tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
 
     Python floats give the default dtype, integers int64, bools bool; arrays keep their dtype.
-    Raises ValueError for rows of different lengths, TypeError for what is no number.
+    Raises ValueError for rows of different lengths and for texts in them, TypeError for a text,
+    RuntimeError for anything else that is no number.
     """
     require_plain(device)
     source = data._array if isinstance(data, Tensor) else data
     array = _array(source, None if dtype is None else dtype_of(dtype, None))
-    return Tensor(array).requires_grad_(requires_grad)
+    return wrap(array).requires_grad_(requires_grad)
 
 
 def _array(source: Any, dtype: Any) -> Array:
@@ -75,13 +77,33 @@ def _natural_dtype(source: Any) -> Any:
     except ValueError as error:
         raise ValueError(f"expected sequences of equal lengths ({error})") from None
     if dtype.kind in "OUSMmV":
-        raise TypeError(f"not a tensor of numbers: {(dtype.kind == 'O' and type(source)) or dtype}")
+        raise _no_numbers(source)
     while isinstance(source, Sequence) and len(source):
         source = source[0]
     is_array = isinstance(source, np.ndarray | np.generic)
     if dtype.kind == "f" and (not is_array or isinstance(source, float)):
         return default_dtype() if not is_array else dtype
     return dtype_of(dtype, None)
+
+
+def _no_numbers(source: Any) -> Exception:
+    """PyTorch's error for a text, for a list with texts, and for anything else."""
+    if isinstance(source, str):
+        return TypeError("new(): invalid data type 'str'")
+    leaves = list(_leaves(source))
+    if any(isinstance(each, str) for each in leaves):
+        return ValueError("too many dimensions 'str'")
+    wrong = [each for each in leaves if not isinstance(each, Number | np.generic)]
+    return RuntimeError(f"Could not infer dtype of {type((wrong or [source])[0]).__name__}")
+
+
+def _leaves(source: Any) -> Iterator[Any]:
+    """What nested sequences hold, in order."""
+    if not isinstance(source, list | tuple):
+        yield source
+        return
+    for each in source:
+        yield from _leaves(each)
 
 
 @public(method=False)
@@ -97,12 +119,28 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 @public(method=False)
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """As `as_tensor`, or a copy if asked for. Raises ValueError where a copy is needed but
+    forbidden."""
+    made = as_tensor(obj, dtype, device)
+    memory = obj._array if isinstance(obj, Tensor) else obj
+    shared = isinstance(memory, np.ndarray) and np.may_share_memory(made._array, memory)
+    if copy is False and not shared:
+        raise ValueError("can't alias arbitrary sequence into a tensor without a copy")
+    made = made.clone() if copy and shared else made
+    return made if requires_grad is None else made.requires_grad_(requires_grad)
+
+
+@public(method=False)
 def from_numpy(array: Array) -> Tensor:
     """A tensor over an array's own memory."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
     dtype_of(array.dtype, None)
-    return Tensor(array)
+    return wrap(array)
 
 
 @public(method=False)
@@ -114,9 +152,12 @@ def scalar_tensor(value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
 def _filled(size: Sequence[int], value: Any, dtype: np.dtype[Any], requires_grad: bool) -> Tensor:
     if isinstance(value, int | float):
         value = converted(value, dtype)
-    if any(each < 0 for each in size):
-        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(size)}")
-    return Tensor(np.full(size, value, dtype)).requires_grad_(requires_grad)
+    for each in size:
+        if each < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {each}: {list(size)}"
+            )
+    return wrap(np.full(size, value, dtype)).requires_grad_(requires_grad)
 
 
 @public(method=False)
@@ -126,7 +167,7 @@ def zeros(
 ) -> Tensor:  # fmt: skip
     """Zeros of a shape, of the default dtype unless told otherwise."""
     require_plain(device, layout)
-    return _filled(_size(size, given), 0, dtype_of(dtype, default_dtype()), requires_grad)
+    return _filled(_size("zeros", size, given), 0, dtype_of(dtype, default_dtype()), requires_grad)
 
 
 @public(method=False)
@@ -136,7 +177,7 @@ def ones(
 ) -> Tensor:  # fmt: skip
     """Ones of a shape, of the default dtype unless told otherwise."""
     require_plain(device, layout)
-    return _filled(_size(size, given), 1, dtype_of(dtype, default_dtype()), requires_grad)
+    return _filled(_size("ones", size, given), 1, dtype_of(dtype, default_dtype()), requires_grad)
 
 
 @public(method=False)
@@ -145,11 +186,11 @@ def empty(*size: Any, memory_format: Any = None, **options: Any) -> Tensor:
     return zeros(*size, **options)
 
 
-def _size(size: Sequence[Any], given: dict[str, Any]) -> tuple[int, ...]:
+def _size(who: str, size: Sequence[Any], given: dict[str, Any]) -> tuple[int, ...]:
     """zeros(2, 3), zeros((2, 3)) and zeros(size=(2, 3))."""
     named = given.pop("size", None)
     if given:
-        raise TypeError(f"got an unexpected keyword argument {next(iter(given))!r}")
+        raise TypeError(f"{who}() got an unexpected keyword argument {next(iter(given))!r}")
     return sizes(size if named is None else (named,))
 
 
@@ -160,7 +201,7 @@ def full(
 ) -> Tensor:  # fmt: skip
     """One value all over a shape; the dtype is the value's own unless given."""
     require_plain(device, layout)
-    value = fill_value._array if isinstance(fill_value, Tensor) else fill_value
+    value = fill_value._array if isinstance(fill_value, Tensor) else number_of(fill_value)
     natural = _natural_dtype(value) if dtype is None else None
     return _filled(sizes((size,)), value, dtype_of(dtype, natural), requires_grad)
 

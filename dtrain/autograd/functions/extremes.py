@@ -11,7 +11,7 @@ from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, tensors_of
 from dtrain.autograd.functions.reduction import count_along
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import elementwise, reduce, shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "max", "min",
@@ -111,7 +111,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 def _truth(input: Tensor, dim: Dim, keepdim: bool, test: Callable[..., Any]) -> Tensor:
     axes = dims_of(dim, input.ndim)
     found = np.asarray(test(input._array != 0, axis=axes, keepdims=keepdim))
-    return Tensor(found.astype(np.uint8) if input._array.dtype == np.uint8 else found)
+    return wrap(found.astype(np.uint8) if input._array.dtype == np.uint8 else found)
 
 
 @public()

@@ -121,7 +121,8 @@ def picked(input: Tensor, key: Any) -> Tensor:
         if used > input.ndim:
             what = "a 0-dim tensor" if not input.ndim else f"tensor of dimension {input.ndim}"
             raise IndexError(f"too many indices for {what}") from None
-        raise IndexError(f"{error} (a tensor of shape {list(input._array.shape)})") from None
+        text = str(error).replace("out of bounds for axis", "out of bounds for dimension")
+        raise IndexError(f"{text} (a tensor of shape {list(input._array.shape)})") from None
     return input
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from dtrain.autograd import dtypes
 from dtrain.autograd.functions import comparison
-from dtrain.autograd.functions.arguments import tensors_of
+from dtrain.autograd.functions.arguments import number_of, tensors_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.functions.unary import isnan
 from dtrain.autograd.ops import elementwise, promotion, rounding
@@ -24,6 +24,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     tensors_of("clamp", input)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         return _clamp_to_tensors(input, min, max)
+    min, max = number_of(min), number_of(max)
     dtype = dtypes.result_dtype([input._array, *(each for each in (min, max) if each is not None)])
     low, high = (None if each is None else promotion.converted(each, dtype) for each in (min, max))
     return rounding.clamp(input.to(dtype), low=low, high=high)

@@ -10,7 +10,7 @@ from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import linalg
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cross", "dot", "inner",
@@ -50,7 +50,7 @@ def _matrix(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ndarray):
-        return Tensor(value)
+        return wrap(value)
     raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
 
 
@@ -68,10 +68,29 @@ def _mismatch(a: Tensor, b: Tensor) -> str:
     if a.ndim == 1 and b.ndim == 1:
         return (
             f"inconsistent tensor size, expected tensor [{a.numel()}] and src [{b.numel()}] to "
-            "have the same number of elements"
+            f"have the same number of elements, but got {a.numel()} and {b.numel()} elements "
+            "respectively"
         )
-    one, other = (f"{'x'.join(map(str, each._array.shape))}" for each in (a, b))
-    return f"mat1 and mat2 shapes cannot be multiplied ({one} and {other})"
+    if a.ndim == 2 and b.ndim == 1:
+        rows, columns = a._array.shape
+        return f"size mismatch, got input ({rows}), mat ({rows}x{columns}), vec ({b.numel()})"
+    if b.ndim > 2:
+        batches = _joint_batches(a, b)
+        inner = a._array.shape[-1]
+        return (
+            f"Expected size for first two dimensions of batch2 tensor to be: [{batches}, {inner}] "
+            f"but got: [{batches}, {b._array.shape[-2]}]."
+        )
+    rows = math.prod(a._array.shape[:-1])
+    return (
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a._array.shape[-1]} and "
+        f"{b._array.shape[0]}x{b._array.shape[1]})"
+    )
+
+
+def _joint_batches(a: Tensor, b: Tensor) -> int:
+    lead = (each._array.shape[:-2] for each in (a, b))
+    return math.prod(np.broadcast_shapes(*lead))
 
 
 def _require_dims(who: str, *given: tuple[Tensor, int]) -> None:
@@ -131,7 +150,7 @@ def _blend(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta * input + alpha * product; an input with beta 0 is not looked at."""
     dtype = product._array.dtype if beta == 0 else input._array.dtype
     if dtype.kind == "b":
-        kept = product if beta == 0 else input.logical_and(Tensor(np.asarray(bool(beta)))) | product
+        kept = product if beta == 0 else input.logical_and(wrap(np.asarray(bool(beta)))) | product
         return kept if alpha else input
     if dtype.kind != "f":
         beta, alpha = int(beta), int(alpha)
@@ -279,7 +298,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     if n == 0:
         unit = np.eye(input._array.shape[-1], dtype=input._array.dtype)
         none = np.zeros(input._array.shape, bool)
-        return where(Tensor(none), input, Tensor(unit))
+        return where(wrap(none), input, wrap(unit))
     power = input
     result: Any = None
     while n:

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from dtrain.autograd.functions import comparison
-from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of
+from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, number_of
 from dtrain.autograd.functions.extremes import require_some
 from dtrain.autograd.functions.reduction import as_dtype, require_float
 from dtrain.autograd.functions.registry import public
@@ -25,7 +25,7 @@ def norm(
 ) -> Tensor:
     """The p-norm of all elements or over dimensions; "fro" is p = 2."""
     input = require_float(as_dtype(input, dtype), "norm")
-    order = 2.0 if p in ("fro", None) else p
+    order = 2.0 if p in ("fro", None) else number_of(p)
     if not isinstance(order, int | float):
         raise RuntimeError(f"norm: p must be a number, inf or 'fro', not {p!r}")
     return vector_norm(input, float(order), dim, keepdim)

@@ -10,7 +10,7 @@ from dtrain.autograd.functions.arguments import dim_of, tensors_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import reduce as reductions
 from dtrain.autograd.ops import shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "argwhere", "gather", "index_select", "masked_select", "narrow", "nonzero", "repeat_interleave",
@@ -166,10 +166,10 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of nonzero elements: a row each, or a tensor for each dimension."""
     found = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
-        return tuple(Tensor(np.asarray(each, np.int64)) for each in found)
+        return tuple(wrap(np.asarray(each, np.int64)) for each in found)
     if not input.ndim:
-        return Tensor(np.zeros((len(found[0]), 0), np.int64))
-    return Tensor(np.stack(found, axis=1).astype(np.int64))
+        return wrap(np.zeros((len(found[0]), 0), np.int64))
+    return wrap(np.stack(found, axis=1).astype(np.int64))
 
 
 @public()
@@ -202,7 +202,7 @@ def repeat_interleave(
     """Each slice of a dimension (or of the flattened input), so many times in a row; of repeats
     alone, the index of each that many times."""
     if repeats is None:
-        return Tensor(np.repeat(np.arange(input.numel()), input._array))
+        return wrap(np.repeat(np.arange(input.numel()), input._array))
     source = input.reshape(-1) if dim is None else input
     axis = 0 if dim is None else dim_of(dim, source.ndim)
     times = repeats._array if isinstance(repeats, Tensor) else np.asarray(repeats)

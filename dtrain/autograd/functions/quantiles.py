@@ -11,7 +11,7 @@ from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.sorting import sort
 from dtrain.autograd.ops import shape
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = ["nanquantile", "quantile"]
 
@@ -82,8 +82,8 @@ def _ranks(ordered: Any, shares: Tensor, *, skips_nan: bool) -> Tensor:
     nans = np.isnan(ordered).sum(axis=-1, keepdims=True)
     last = ordered.shape[-1] - 1
     if skips_nan:
-        return shares * Tensor(np.maximum(last - nans, 0).astype(ordered.dtype))
-    return where(Tensor(nans > 0), float(last), shares * float(last))
+        return shares * wrap(np.maximum(last - nans, 0).astype(ordered.dtype))
+    return where(wrap(nans > 0), float(last), shares * float(last))
 
 
 def _between(ordered: Tensor, rank: Tensor, way: str) -> Tensor:
@@ -99,4 +99,4 @@ def _between(ordered: Tensor, rank: Tensor, way: str) -> Tensor:
     high = shape.take_along(ordered, indices=above, axis=-1)
     if way == "midpoint":
         return lerp(low, high, 0.5)
-    return lerp(low, high, rank - Tensor(below.astype(place.dtype)))
+    return lerp(low, high, rank - wrap(below.astype(place.dtype)))

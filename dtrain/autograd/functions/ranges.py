@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.dtypes import default_dtype
-from dtrain.autograd.functions.arguments import dtype_of, require_plain
+from dtrain.autograd.functions.arguments import dtype_of, number_of, require_plain
 from dtrain.autograd.functions.registry import public
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 
 __all__ = ["arange", "eye", "linspace", "logspace", "range"]
 
 
 def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, Tensor) else value
+    return value.item() if isinstance(value, Tensor) else number_of(value)
 
 
 def _require_range(start: Any, end: Any, step: Any) -> None:
@@ -53,7 +53,7 @@ def arange(
         start, end, step = int(start), int(end), int(step)
         _require_range(start, end, step)
     count = math.ceil((end - start) / step)
-    return Tensor(_row(start, step, count, kind)).requires_grad_(requires_grad)
+    return wrap(_row(start, step, count, kind)).requires_grad_(requires_grad)
 
 
 @public(method=False)
@@ -70,7 +70,7 @@ def range(
     kind = dtype_of(dtype, default_dtype())
     _require_range(start, end, step)
     count = math.floor((end - start) / step) + 1
-    return Tensor(_row(start, step, count, kind)).requires_grad_(requires_grad)
+    return wrap(_row(start, step, count, kind)).requires_grad_(requires_grad)
 
 
 def _spaced(start: Any, end: Any, steps: Any, kind: np.dtype[Any]) -> Array:
@@ -108,7 +108,7 @@ def linspace(
     require_plain(device, layout)
     kind = dtype_of(dtype, default_dtype())
     values = _spaced(start, end, steps, kind).astype(kind)
-    return Tensor(values).requires_grad_(requires_grad)
+    return wrap(values).requires_grad_(requires_grad)
 
 
 @public(method=False)
@@ -122,7 +122,7 @@ def logspace(
     exponents = _spaced(start, end, steps, kind)
     with np.errstate(all="ignore"):
         values = np.power(exponents.dtype.type(base), exponents).astype(kind)
-    return Tensor(values).requires_grad_(requires_grad)
+    return wrap(values).requires_grad_(requires_grad)
 
 
 @public(method=False)
@@ -136,4 +136,4 @@ def eye(
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     array = np.eye(n, m, dtype=dtype_of(dtype, default_dtype()))
-    return Tensor(array).requires_grad_(requires_grad)
+    return wrap(array).requires_grad_(requires_grad)

@@ -10,7 +10,7 @@ from dtrain.autograd.functions import comparison, unary
 from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, dtype_of, tensor_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import elementwise, reduce, scan
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "prod", "sum",
@@ -86,7 +86,7 @@ def count_along(input: Tensor, axes: tuple[int, ...] | None) -> int:
 def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
     """How many elements are nonzero, over dimensions."""
     axes = dims_of(dim, input.ndim)
-    return Tensor(np.asarray(np.count_nonzero(input._array, axis=axes), np.int64))
+    return wrap(np.asarray(np.count_nonzero(input._array, axis=axes), np.int64))
 
 
 @public()
@@ -97,7 +97,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
         input = input.float()
     with np.errstate(all="ignore"):
         top = input._array.max(axis=axes, keepdims=True, initial=-np.inf)
-    top = Tensor(np.where(np.isfinite(top), top, 0).astype(top.dtype))
+    top = wrap(np.where(np.isfinite(top), top, 0).astype(top.dtype))
     total = reduce.sum_(elementwise.exp(input - top), axis=axes, keepdims=True)
     out = elementwise.log(total) + top
     if keepdim or not input.ndim:

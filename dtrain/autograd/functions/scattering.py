@@ -19,7 +19,7 @@ from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import promotion, scattering, shape
 from dtrain.autograd.ops import reduce as reductions
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "diagonal_scatter", "index_add", "index_copy", "index_fill", "index_reduce", "masked_fill",
@@ -144,7 +144,7 @@ def _combined(input: Tensor, values: Tensor, key: Any, way: str, include_self: b
     times = shape.scatter(np.ones(values._array.shape, np.int64), shape=size, key=key)
     own = input
     if not include_self:
-        own = where(Tensor(times > 0), _start(input, way), input)
+        own = where(wrap(times > 0), _start(input, way), input)
     if way in ("amax", "amin"):
         return scattering.extreme_at(own, values, key=key, greatest=way == "amax")
     if way == "prod":
@@ -152,7 +152,7 @@ def _combined(input: Tensor, values: Tensor, key: Any, way: str, include_self: b
     total = _added(own, values, key)
     if way == "sum":
         return total
-    count = Tensor(np.maximum(times + include_self, 1))
+    count = wrap(np.maximum(times + include_self, 1))
     if input._array.dtype.kind == "f":
         return total / count
     return total.div(count, rounding_mode="floor").to(input.dtype)
@@ -224,7 +224,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     mask = np.zeros(size_along(input, axis), bool)
     mask[at] = True
     size = [-1 if dim == axis else 1 for dim in range(input.ndim)]
-    return masked_fill(input, Tensor(mask.reshape(size)), value)
+    return masked_fill(input, wrap(mask.reshape(size)), value)
 
 
 @public(in_place=True)
@@ -243,7 +243,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             )
         value = value.to(input.dtype)
     elif input._array.dtype.kind != "f":
-        value = Tensor(np.asarray(promotion.converted(value, input._array.dtype)))
+        value = wrap(np.asarray(promotion.converted(value, input._array.dtype)))
     return where(mask, value, input)
 
 

@@ -12,7 +12,7 @@ from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import reduce
 from dtrain.autograd.ops import shape as ops
 from dtrain.autograd.size import Size
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import memory
 
 __all__ = [
@@ -53,7 +53,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """As `reshape`, sharing memory, or with a dtype, as `to`. Raises RuntimeError where memory
     cannot be shared."""
     if len(shape) == 1 and not isinstance(shape[0], int | Sequence | Tensor):
-        return Tensor(input._array.view(shape[0].dtype))
+        return wrap(input._array.view(shape[0].dtype))
     out = reshape(input, *shape)
     if input.numel() and memory(out._array) is not memory(input._array):
         raise RuntimeError(

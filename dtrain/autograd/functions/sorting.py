@@ -10,7 +10,7 @@ from dtrain.autograd.functions import results
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "argsort", "kthvalue", "median", "mode", "msort", "nanmedian", "sort", "topk",
@@ -19,7 +19,7 @@ __all__ = [
 
 def taken(input: Tensor, indices: Any, axis: int, named: Any = results.sort) -> results.Ordered:
     """Elements of a dimension, by their indices."""
-    return named(shape.take_along(input, indices=indices, axis=axis), Tensor(indices))
+    return named(shape.take_along(input, indices=indices, axis=axis), wrap(indices))
 
 
 def _order(array: Any, axis: int, descending: bool) -> Any:
@@ -32,7 +32,7 @@ def _order(array: Any, axis: int, descending: bool) -> Any:
 
 def scalar(input: Tensor, named: Any) -> results.Ordered:
     """A tensor without dimensions is its own only element."""
-    return named(input.clone(), Tensor(np.zeros((), np.int64)))
+    return named(input.clone(), wrap(np.zeros((), np.int64)))
 
 
 @public()

@@ -9,7 +9,7 @@ from dtrain.autograd.functions.arguments import dim_of, dtype_of, require_plain
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import shape
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices", "triu",
@@ -67,7 +67,7 @@ def _triangle(input: Tensor, keep: Any, who: str) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"{who}: input tensor must have at least 2 dimensions")
     kept = keep(*input._array.shape[-2:])
-    return where(Tensor(kept), input, Tensor(np.zeros((), input._array.dtype)))
+    return where(wrap(kept), input, wrap(np.zeros((), input._array.dtype)))
 
 
 @public(in_place=True)
@@ -84,7 +84,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def _indices(found: Any, dtype: Any, device: Any, layout: Any) -> Tensor:
     require_plain(device, layout)
-    return Tensor(np.stack(found).astype(dtype_of(dtype, np.dtype(np.int64))))
+    return wrap(np.stack(found).astype(dtype_of(dtype, np.dtype(np.int64))))
 
 
 @public(method=False)

@@ -13,7 +13,7 @@ from dtrain.autograd.functions.arguments import tensor_of
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.op import Op
 from dtrain.autograd.ops import elementwise, gamma, rounding, special, trigonometry
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
     "abs",
@@ -222,7 +222,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     x = input if input._array.dtype.kind == "f" else input.to(dtypes.default_dtype())
-    terms = x.unsqueeze(-1) - Tensor(np.arange(p).astype(x._array.dtype) / 2)
+    terms = x.unsqueeze(-1) - wrap(np.arange(p).astype(x._array.dtype) / 2)
     return gamma.lgamma(terms).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
@@ -231,7 +231,7 @@ def frexp(input: Tensor) -> results.Parts:
     """(mantissa, exponent): input = mantissa * 2 ** exponent, 1/2 <= |mantissa| < 1."""
     if input._array.dtype.kind != "f":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    exponent = Tensor(np.asarray(np.frexp(input._array)[1], np.int32))
+    exponent = wrap(np.asarray(np.frexp(input._array)[1], np.int32))
     return results.frexp(rounding.mantissa(input, exponent), exponent)
 
 
@@ -260,7 +260,7 @@ resolve_conj, resolve_neg = _itself("resolve_conj"), _itself("resolve_neg")
 @public()
 def isreal(input: Tensor) -> Tensor:
     """True everywhere: there are no complex numbers."""
-    return Tensor(np.ones(input._array.shape, bool))
+    return wrap(np.ones(input._array.shape, bool))
 
 
 @public()

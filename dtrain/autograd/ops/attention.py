@@ -120,7 +120,8 @@ def _packed_formula(
 ) -> Any:
     rows, batch, width = qkv_lnx.shape
     split = qkv_lnx.reshape(rows, batch, 3, num_heads, width // 3 // num_heads)
-    by_head = permute(split, axes=(2, 1, 3, 0, 4)).reshape(3, batch * num_heads, rows, -1)
+    shape = (3, batch * num_heads, rows, width // 3 // num_heads)
+    by_head = permute(split, axes=(2, 1, 3, 0, 4)).reshape(shape)
     query, key, value = (index(by_head, key=at) for at in range(3))
     out = _formula(query, key, value, attn_mask, noise, is_causal=is_causal, scale=scale)
     return permute(out, axes=(1, 0, 2)).reshape(rows, batch, width // 3)
@@ -159,10 +160,12 @@ def self_attention(
         found[0] *= factor
         dqkv = np.zeros(split.shape, split.dtype)
         for at, each in enumerate(found[:3]):
-            dqkv[:, :, at] = each.reshape(batch, num_heads, rows, -1).transpose(2, 0, 1, 3)
+            by_head = each.reshape(batch, num_heads, rows, split.shape[-1])
+            dqkv[:, :, at] = by_head.transpose(2, 0, 1, 3)
         return dqkv.reshape(qkv_lnx.shape), found[3], None
 
-    return np.ascontiguousarray(out_hlv.transpose(1, 0, 2)).reshape(rows, batch, -1), backward
+    out = np.ascontiguousarray(out_hlv.transpose(1, 0, 2)).reshape(rows, batch, width // 3)
+    return out, backward
 
 
 def _attend(parts: Parts) -> tuple[Array, list[tuple[Tile, Array]]]:

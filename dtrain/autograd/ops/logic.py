@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.dtypes import common, result_dtype
+from dtrain.autograd.dtypes import result_dtype
 from dtrain.autograd.op import op
 from dtrain.autograd.ops import promotion
 from dtrain.autograd.value import Array
@@ -99,15 +99,17 @@ def bitwise_not(a: Array) -> Any:
 
 def _common_choice(values: list[Any]) -> list[Any]:
     condition, *choices = values
-    choices = common(choices)
-    if int in map(type, choices):
-        dtype = result_dtype(choices)
-        if dtype.kind in "iu":
-            choices = [
-                promotion.converted(each, dtype) if each.__class__ is int else each
-                for each in choices
-            ]
-    return [condition, *choices]
+    dtype = result_dtype(choices)
+    return [condition, *(_as(each, dtype) for each in choices)]
+
+
+def _as(value: Any, dtype: np.dtype[Any]) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.astype(dtype, copy=False)
+    if dtype == np.float16:  # PyTorch casts a tensor of the number, which may become infinite
+        with np.errstate(over="ignore"):
+            return dtype.type(value)
+    return promotion.converted(value, dtype)
 
 
 @op(

@@ -182,6 +182,8 @@ def batch_norm(
     batch, channels, length = _three_axes(x.shape)
     x_bk = plain(x).reshape(batch, channels * length)
     mean_c, var_c = channel_moments(x) if moments is None else moments
+    if not x.size:  # no moments: with nan for them the parameters had gradients of nan
+        mean_c, var_c = np.zeros_like(mean_c), np.zeros_like(var_c)
     rstd_c = _reciprocal_root(var_c, eps)
     scale_c = rstd_c if weight is None else rstd_c * weight
     mean_k, scale_k = np.repeat(mean_c, length), np.repeat(scale_c, length)
@@ -200,7 +202,7 @@ def batch_norm(
             product_k += _column_sums(centred)
         dweight_c = _fold(product_k, (channels,)) * rstd_c
         dbias_c = _fold(_column_sums(g_bk), (channels,))
-        count = x.dtype.type(batch * length)
+        count = x.dtype.type(max(1, batch * length))
         slope_k = np.repeat(scale_c * rstd_c * dweight_c / count, length)
         offset_k = np.repeat(scale_c * dbias_c / count, length)
         dx_bk = np.empty_like(x_bk)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data.dataset import Dataset
 from dtrain.data.datasets.published import Root, Source, present
 from dtrain.errors import JobError
@@ -95,7 +95,7 @@ class CharText(Dataset[tuple[Tensor, Tensor]]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} windows")
         x, y = self.take(np.array([index]))
-        return Tensor(x._array[0]), Tensor(y._array[0])
+        return wrap(x._array[0]), wrap(y._array[0])
 
     def take(self, indices: NDArray[np.int64]) -> list[Tensor]:
         """The batch of these windows: [x, y], int64, shapes (len(indices), block_size)."""
@@ -104,7 +104,7 @@ class CharText(Dataset[tuple[Tensor, Tensor]]):
         if len(at) and not (at.min() >= -n and at.max() < n):
             raise IndexError(f"indices are out of range for {n} windows")
         places = (at % n * self.stride)[:, None] + np.arange(self.block_size)
-        return [Tensor(self._codes[places + ahead].astype(np.int64)) for ahead in (0, 1)]
+        return [wrap(self._codes[places + ahead].astype(np.int64)) for ahead in (0, 1)]
 
     def encode(self, text: str) -> Tensor:
         """The codes of characters: int64, shape (len(text),).
@@ -117,7 +117,7 @@ class CharText(Dataset[tuple[Tensor, Tensor]]):
         if not found.all():
             unknown = text[int(np.argmin(found))]
             raise ValueError(f"{unknown!r} is not in the vocabulary of {len(self.vocabulary)}")
-        return Tensor(codes.astype(np.int64))
+        return wrap(codes.astype(np.int64))
 
     def decode(self, codes: Any) -> str:
         """The text of codes: a Tensor, array or list of integers, of any shape.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.data.dataset import Dataset
 
 Bytes = NDArray[np.uint8]
@@ -44,11 +44,11 @@ class Images(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return Tensor(self._scaled(self.pixels[index])), int(self.labels[index])
+        return wrap(self._scaled(self.pixels[index])), int(self.labels[index])
 
     def take(self, indices: NDArray[np.int64]) -> list[Tensor]:
         """The batch of these samples: [images (n, *shape) float32, labels (n,) int64]."""
-        return [Tensor(self._scaled(self.pixels[indices])), Tensor(self.labels[indices])]
+        return [wrap(self._scaled(self.pixels[indices])), wrap(self.labels[indices])]
 
     def _scaled(self, pixels: Bytes) -> NDArray[np.float32]:
         image = pixels.astype(np.float32)

@@ -10,7 +10,7 @@ from dtrain import random
 from dtrain.autograd.inplace import in_place
 from dtrain.autograd.ops import activation as ops
 from dtrain.autograd.ops import elementwise
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.reduction import require_float
 
 __all__ = [
@@ -138,7 +138,7 @@ def rrelu(
     low, high = slopes.dtype.type(lower), slopes.dtype.type(upper)
     slopes[below] = units * (float(high) - float(low)) + float(low)  # in PyTorch's roundings
     multiply = _changing(elementwise.mul) if inplace else elementwise.mul
-    return multiply(input, Tensor(slopes))
+    return multiply(input, wrap(slopes))
 
 
 def rrelu_(

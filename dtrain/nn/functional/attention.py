@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.ops import attention, linalg, loss, shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.dotproduct import dropout_noise, scaled_dot_product_attention
 from dtrain.nn.functional.dropout import dropout
 from dtrain.nn.functional.linear import linear
@@ -189,7 +189,7 @@ def _with_extras(
             )
         if zero:
             zeros = np.zeros((expected[0], 1, expected[1]), by_head.dtype)
-            by_head = shape.cat(by_head, Tensor(zeros), dim=1)
+            by_head = shape.cat(by_head, wrap(zeros), dim=1)
         made.append(by_head)
     return made
 

@@ -9,7 +9,7 @@ from dtrain.autograd.dtypes import result_dtype
 from dtrain.autograd.inplace import assign
 from dtrain.autograd.ops.distance import lp_norm
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
@@ -67,7 +67,7 @@ def _unit(x: Tensor, dim: int, eps: float) -> Any:
 def bounded(x: Tensor, low: float) -> Tensor:
     """max(x, low), which backward takes for x: PyTorch's `clamp_` without recording."""
     array = x._array
-    return x + Tensor(np.where(array < low, low - array, array.dtype.type(0)))
+    return x + wrap(np.where(array < low, low - array, array.dtype.type(0)))
 
 
 def _norm(x: Tensor, p: float, dim: Any) -> Any:

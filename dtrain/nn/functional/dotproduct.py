@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.ops import attention
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.dropout import dropout
 from dtrain.nn.functional.masks import check_mask, is_float
 
@@ -113,4 +113,4 @@ def dropout_noise(size: tuple[int, ...], p: float, dtype: Any) -> Tensor | None:
     """What dropout multiplies by, or None: PyTorch's draws for an input of this size."""
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
-    return None if p == 0 else dropout(Tensor(np.ones(size, dtype)), p)
+    return None if p == 0 else dropout(wrap(np.ones(size, dtype)), p)

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from dtrain import random
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 from dtrain.random import order
 
@@ -117,14 +117,14 @@ def _drop(
     noise = _noise(input, 1 - p, kept_dims)
     if not alpha:
         noise /= dtype.type(1 - p)
-        return _times(input, Tensor(noise), inplace)
+        return _times(input, wrap(noise), inplace)
     scale = 1 / math.sqrt((SELU_FLOOR * SELU_FLOOR * p + 1) * (1 - p))
     shift = noise - dtype.type(1)
     shift *= dtype.type(SELU_FLOOR * scale)
     shift += dtype.type(SELU_FLOOR * scale * p)
     noise *= dtype.type(scale)
-    out = _times(input, Tensor(noise), inplace)
-    return out.add_(Tensor(shift)) if inplace else out + Tensor(shift)
+    out = _times(input, wrap(noise), inplace)
+    return out.add_(wrap(shift)) if inplace else out + wrap(shift)
 
 
 def _noise(input: Tensor, p: float, kept_dims: int | None) -> Array:

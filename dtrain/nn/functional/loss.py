@@ -9,7 +9,7 @@ import numpy as np
 
 from dtrain.autograd.ops import pointwise
 from dtrain.autograd.ops.logic import where
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.activation import logsigmoid
 from dtrain.nn.functional.distance import bounded, common_shape
 from dtrain.nn.functional.labels import cross_entropy, nll_loss
@@ -287,7 +287,7 @@ def gaussian_nll_loss(
 def _variance(input: Tensor, var: Tensor | float) -> Any:
     """The variances, in a shape that broadcasts to the input's."""
     if isinstance(var, float):
-        var = Tensor(np.full(input.shape, var, input._array.dtype))
+        var = wrap(np.full(input.shape, var, input._array.dtype))
     elif not isinstance(var, Tensor):
         raise TypeError(f"var has to be a Tensor or a float, not {type(var).__name__}")
     if (var._array < 0).any():

@@ -211,7 +211,7 @@ def multi_margin_loss(
     require_float(input, "multi_margin_loss")
     rows = _rows(input)
     classes = rows.shape[1]
-    weight_c = None if weight is None else _class_weight(weight, classes)
+    weight_c = None if weight is None else _class_weight(weight, classes, input)
     label_n = _labels(target)
     if target.ndim > 1 or label_n.size != rows.shape[0]:
         raise RuntimeError(
@@ -231,12 +231,16 @@ def multi_margin_loss(
     return _finished(loss, reduction, not input.ndim or (input.ndim == 1 and not target.ndim))
 
 
-def _class_weight(weight: Tensor, classes: int) -> Tensor:
+def _class_weight(weight: Tensor, classes: int, input: Tensor) -> Tensor:
     if weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     if weight.numel() != classes:
         raise RuntimeError(
             f"inconsistent weight size, expected {classes} but got {list(weight.shape)}"
+        )
+    if weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input._array.dtype} but found {weight._array.dtype}"
         )
     return weight
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.ops import shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 
 
 def canonical_mask(
@@ -32,7 +32,7 @@ def canonical_mask(
             "Use same type for both instead.",
             stacklevel=3,
         )
-    return Tensor(np.where(mask._array, -np.inf, 0.0).astype(dtype)) if is_bool else mask
+    return wrap(np.where(mask._array, -np.inf, 0.0).astype(dtype)) if is_bool else mask
 
 
 def merged(mask: Tensor | None, padding: Tensor | None, num_heads: int) -> Tensor | None:
@@ -50,7 +50,7 @@ def widened(mask: Tensor | None, keys: int) -> Tensor | None:
     if mask is None or not keys:
         return mask
     zeros = np.zeros((*mask.shape[:-1], keys), mask.dtype)
-    return shape.cat(mask, Tensor(zeros), dim=mask.ndim - 1)
+    return shape.cat(mask, wrap(zeros), dim=mask.ndim - 1)
 
 
 def check_mask_sizes(

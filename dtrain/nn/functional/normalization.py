@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.ops import norm
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 from dtrain.nn.parameter import write
 
@@ -122,7 +122,7 @@ def _over_groups(
     input: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
     samples, channels, *space = input.shape
-    rows = (samples, groups, channels // groups * math.prod(space))
+    rows = (samples, groups, channels // max(1, groups) * math.prod(space))
     return norm.standardize(input, weight, bias, rows=rows, eps=eps)
 
 
@@ -178,7 +178,7 @@ def by_statistics(
     dtype = input.dtype.type
     with np.errstate(all="ignore"):
         rstd = dtype(1) / np.sqrt(var._array + dtype(eps))
-    scale: Any = Tensor(rstd) if weight is None else weight * Tensor(rstd)
+    scale: Any = wrap(rstd) if weight is None else weight * wrap(rstd)
     x_bcl = input.reshape(*input.shape[:2], math.prod(input.shape[2:]))
     out = (x_bcl - mean.detach().reshape(-1, 1)) * scale.reshape(-1, 1)
     return (out if bias is None else out + bias.reshape(-1, 1)).reshape(input.shape)

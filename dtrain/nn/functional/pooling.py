@@ -11,7 +11,7 @@ from dtrain.autograd.ops.logic import where
 from dtrain.autograd.ops.pool import max_pool, max_pool_indices
 from dtrain.autograd.ops.reduce import mean
 from dtrain.autograd.ops.resample import Table, resample
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.poolsizes import (
     Sizes,
     adaptive_divisor,
@@ -244,7 +244,7 @@ def _along_last(input: Tensor, tables: tuple[Table, ...]) -> Tensor:
 
 def _share(total: Tensor, count: Any) -> Tensor:
     if total.dtype == np.int64:  # truncated, as PyTorch's are
-        return Tensor(np.trunc(total._array / count).astype(np.int64))
+        return wrap(np.trunc(total._array / count).astype(np.int64))
     if isinstance(count, np.ndarray):
         count = count.astype(total.dtype)
     return elementwise.div(total, count)

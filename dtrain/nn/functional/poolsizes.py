@@ -72,6 +72,8 @@ def per_axis(name: str, word: str, value: Any, ndim: int) -> tuple[int, ...]:
 
 def _check_input(name: str, input: Tensor, ndim: int) -> None:
     batched = input.ndim == ndim + 2
+    if name == "avg_pool2d" and input.ndim <= ndim:  # it alone looks for its channels first
+        raise IndexError(f"avg_pool2d: Dimension -3 is out of range for {list(input.shape)}")
     if input.ndim not in (ndim + 1, ndim + 2) or 0 in input.shape[batched:]:
         raise RuntimeError(
             f"{name}: Expected {ndim + 1}D or {ndim + 2}D (batch mode) tensor with optional 0 dim "

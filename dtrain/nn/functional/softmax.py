@@ -9,7 +9,7 @@ import numpy as np
 from dtrain import random
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.ops import loss as ops
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.functional.reduction import require_float
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
@@ -60,8 +60,8 @@ def gumbel_softmax(
             f"dtype must be a floating point but you specified {logits._array.dtype}"
         )
     drawn = random.default_generator.exponential(logits.shape, dtype=logits._array.dtype)
-    soft = softmax((logits + Tensor(-np.log(drawn))) / tau, dim)
-    return Tensor(_one_hot(soft._array, dim)) - soft.detach() + soft if hard else soft
+    soft = softmax((logits + wrap(-np.log(drawn))) / tau, dim)
+    return wrap(_one_hot(soft._array, dim)) - soft.detach() + soft if hard else soft
 
 
 def _one_hot(soft: Any, dim: int) -> Any:

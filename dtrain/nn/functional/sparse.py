@@ -6,7 +6,7 @@ import numpy as np
 from dtrain.autograd.dtypes import int32, int64
 from dtrain.autograd.ops import embedding as tables
 from dtrain.autograd.ops import shape
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 from dtrain.nn.parameter import write
 
@@ -94,7 +94,7 @@ def embedding_bag(
     if mode == "sum":
         return total
     counts = np.maximum(np.bincount(bag_n, minlength=len(starts)), 1)
-    return total / Tensor(counts.astype(weight.dtype)[:, None])
+    return total / wrap(counts.astype(weight.dtype)[:, None])
 
 
 def _check_bags(
@@ -185,7 +185,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("num_classes should be positive")
     if labels.size and labels.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return Tensor((labels[..., None] == np.arange(num_classes)).astype(int64))
+    return wrap((labels[..., None] == np.arange(num_classes)).astype(int64))
 
 
 def _indices(input: Tensor, weight: Tensor) -> Array:

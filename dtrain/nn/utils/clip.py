@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dtrain.autograd.dtypes import canonical
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -59,7 +59,7 @@ def get_total_norm(
     order = float(norm_type)
     norms = [_norm(canonical(tensor._array).ravel(), order) for tensor in _listed(tensors)]
     if not norms:
-        return Tensor(np.zeros((), np.float32))
+        return wrap(np.zeros((), np.float32))
     total = np.asarray(_norm(np.stack(norms), order))
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
@@ -67,7 +67,7 @@ def get_total_norm(
             "cannot be clipped. To disable this error and scale the gradients by the non-finite "
             "norm anyway, set `error_if_nonfinite=False`"
         )
-    return Tensor(total)
+    return wrap(total)
 
 
 def clip_grads_with_norm_(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from dtrain.autograd.functions.joining import cat
-from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.nn.registry import typename
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
@@ -33,5 +33,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             raise RuntimeError(
                 f"shape '{list(parameter.shape)}' is invalid for input of size {part.size}"
             )
-        parameter.data = Tensor(part.reshape(parameter.shape))
+        parameter.data = wrap(part.reshape(parameter.shape))
         start += size

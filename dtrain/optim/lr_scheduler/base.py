@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.optim.optimizer import Group, Optimizer
 
 Rates: TypeAlias = list[Any]  # one for each group: a float, or a 0-dim tensor where lr is one
@@ -164,7 +164,7 @@ def for_each_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
 
 
 def _copied(value: Any) -> Any:
-    return Tensor(value._array.copy()) if isinstance(value, Tensor) else value
+    return wrap(value._array.copy()) if isinstance(value, Tensor) else value
 
 
 def _missing(index: int) -> str:

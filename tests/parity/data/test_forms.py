@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dtrain
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.serialization import load, save
 from dtrain.utils import data as ours
 
@@ -207,10 +207,10 @@ def test_mistakes_raise_pytorchs_class(act: Any) -> None:
 
 def test_a_flat_state_dict_is_read_by_safetensors_for_pytorch(tmp_path: Path) -> None:
     state = {
-        "fc.weight": Tensor(np.arange(6, dtype="float32").reshape(2, 3).T),
-        "fc.bias": Tensor(np.array(0.5)),
-        "steps": Tensor(np.array([3], "int64")),
-        "mask": Tensor(np.array([True, False])),
+        "fc.weight": wrap(np.arange(6, dtype="float32").reshape(2, 3).T),
+        "fc.bias": wrap(np.array(0.5)),
+        "steps": wrap(np.array([3], "int64")),
+        "mask": wrap(np.array([True, False])),
     }
     save(state, tmp_path / "model.safetensors")
     loaded = safetensors.torch.load_file(tmp_path / "model.safetensors")
@@ -220,7 +220,7 @@ def test_a_flat_state_dict_is_read_by_safetensors_for_pytorch(tmp_path: Path) ->
 
 
 def test_a_module_of_pytorch_with_tied_weights_loads_what_was_saved(tmp_path: Path) -> None:
-    weight = Tensor(np.arange(6, dtype="float32").reshape(3, 2))
+    weight = wrap(np.arange(6, dtype="float32").reshape(3, 2))
     save({"first.weight": weight, "last.weight": weight}, tmp_path / "a.safetensors")
     model = torch.nn.ModuleDict(
         {"first": torch.nn.Embedding(3, 2), "last": torch.nn.Linear(2, 3, False)}

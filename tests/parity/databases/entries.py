@@ -21,16 +21,18 @@ with warnings.catch_warnings():
 FLOATS = (torch.float32, torch.float64)
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 LOOKED_AT = 300  # samples of an entry and dtype, of which so many are chosen:
-MOST = 40
-FEW = 4
+MOST = 16
+FEW = 3
 
 
 class Entry(NamedTuple):
-    """A row of the database, and dtrain's function."""
+    """A row of the database, and dtrain's function. `spelled` has PyTorch's under the name that is
+    compared: it is the row, or another name of it."""
 
     label: str
     op: Any
     function: Callable[..., Any]
+    spelled: Any
 
 
 def entries() -> list[Entry]:
@@ -40,8 +42,19 @@ def entries() -> list[Entry]:
         function = entry(op.name, op.variant_test_name)
         if function is not None:
             variant = f":{op.variant_test_name}" if op.variant_test_name else ""
-            found.append(Entry(op.name + variant, op, function))
+            found.append(Entry(op.name + variant, op, function, op))
     return found
+
+
+def aliases() -> list[Entry]:
+    """Other names of the entries that dtrain has, each once."""
+    found: dict[str, Entry] = {}
+    for op in op_db:
+        for other in op.aliases:
+            function = entry(other.name)
+            if function is not None:
+                found.setdefault(other.name, Entry(other.name, op, function, other))
+    return list(found.values())
 
 
 def absent() -> list[str]:
@@ -76,23 +89,24 @@ def samples(op: Any, dtype: Any, most: int) -> list[Any]:
     return chosen + apart
 
 
-def forms(op: Any) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
+def forms(spelled: Any) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
     """Other ways to call a function: (name, PyTorch's, dtrain's)."""
-    for theirs in (op.method_variant, op.inplace_variant):
+    for theirs in (spelled.method_variant, spelled.inplace_variant):
         if theirs is None or not getattr(theirs, "__name__", "<").strip("_").isidentifier():
             continue
         name = theirs.__name__
         mine = getattr(Tensor, name, None)
         if name.endswith("_") and not name.endswith("__"):
-            yield name, _on_a_copy(theirs), _on_a_copy(mine or _missing(name))
+            yield name, on_a_copy(theirs), on_a_copy(mine or _missing(name))
         else:
             yield name, theirs, mine or _missing(name)
-    for operator in (op.operator_variant, op.inplace_operator_variant):
+    for which in ("operator_variant", "inplace_operator_variant"):
+        operator = getattr(spelled, which, None)
         if operator is not None:
-            yield f"operator {operator.__name__}", _on_a_copy(operator), _on_a_copy(operator)
+            yield f"operator {operator.__name__}", on_a_copy(operator), on_a_copy(operator)
 
 
-def _on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
+def on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
     def called(input: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(input, Tensor | torch.Tensor):
             input = input.clone()
@@ -138,7 +152,7 @@ def failures(row: Entry, dtype: Any, most: int) -> list[Failure]:
     found = []
     for sample in samples(row.op, dtype, most):
         call = Call(sample.input, sample.args, sample.kwargs)
-        found += failed(row.function, row.op.op, call, gradients, row.op.name not in UNDEFINED)
+        found += failed(row.function, row.spelled.op, call, gradients, row.op.name not in UNDEFINED)
     return found
 
 
@@ -158,7 +172,7 @@ def failed(
 def form_failures(row: Entry, dtype: Any, most: int) -> dict[str, list[Failure]]:
     """The same for methods, operators and in-place forms."""
     found: dict[str, list[Failure]] = {}
-    listed = list(forms(row.op))
+    listed = list(forms(row.spelled))
     if not listed:
         return found
     chosen = samples(row.op, dtype, most)

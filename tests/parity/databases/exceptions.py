@@ -105,6 +105,7 @@ LENIENT = {
     "single memory location": "dtrain computes before it writes, so `out` may share memory",
     "Expected out tensor to have dtype": "`out` may have any dtype that the result can be cast to",
     "kthvalue.*out": "`out` may have any dtype that the result can be cast to",
+    "narrow_copy.*static_cast": "an assertion of PyTorch's own; dtrain says it as `narrow` does",
     "only tensors with up to 64 dims": "NumPy makes no such array, and says so with a ValueError",
     "step must be nonzero": "PyTorch casts a step of 0.5 to the dtype of `out` first",
     "expects Long tensor out": "dtrain's random numbers take no `out`",
@@ -117,4 +118,30 @@ UNLOOKED = {
         for name in ("add", "and", "mul", "or", "xor")
     },
     "bernoulli": "dtrain's random numbers take no `out`",
+}
+
+# Modules for which an empty batch is another than for PyTorch's.
+EMPTY = {
+    **{
+        f"InstanceNorm{n}d": Known("PyTorch's IndexError is of the first sample's parameters")
+        for n in (1, 2, 3)
+    },
+    **{
+        name: Known("PyTorch returns memory as it finds it", certain=False)
+        for name in ("MultiLabelMarginLoss", "MultiMarginLoss")
+    },
+}
+
+# Names that are not compared.
+UNCOMPARED = {
+    "Tensor.pin_memory": "PyTorch raises without an accelerator; dtrain's changes nothing",
+    "Tensor.share_memory_": "dtrain shares no memory between processes, and says so",
+    "nn.RNNBase": "compared as RNN, LSTM and GRU",
+    "nn.RNNCellBase": "compared as RNNCell, LSTMCell and GRUCell",
+    "optim.lr_scheduler.LRScheduler": "compared as every schedule",
+    "random.seed": "it takes a seed from the system",
+    "random.fork_rng": "PyTorch's is in torch.random, of devices too",
+    "optim.LAMB": "PyTorch has none; tests/optim/test_reference.py has its formula",
+    "optim.LARS": "PyTorch has none; tests/optim/test_reference.py has its formula",
+    "optim.Lion": "PyTorch has none; tests/optim/test_reference.py has its formula",
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import nn, random
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import Tensor, tensor, wrap
 
 torch = pytest.importorskip("torch", reason="parity tests compare with PyTorch")
 
@@ -27,7 +27,7 @@ def inputs(*values: Any, dtype: str) -> tuple[list[Any], list[Any]]:
             theirs.append(value)
         elif value.dtype.kind == "f":
             array = value.astype(dtype)  # keeps the order of axes in memory
-            ours.append(Tensor(array).requires_grad_())
+            ours.append(wrap(array).requires_grad_())
             theirs.append(torch.from_numpy(array).requires_grad_())
         else:
             ours.append(tensor(value))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain import nn
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import tensor, wrap
 from dtrain.nn import functional as F
 from tests.parity.nn.both import (
     DTYPES,
@@ -68,7 +68,7 @@ def test_an_input_that_is_not_contiguous(name: str) -> None:
 def test_in_place(name: str) -> None:
     seeded(3)
     x = rng.normal(size=(4, 5))
-    mine, other = Tensor(x.copy()), torch.tensor(x)
+    mine, other = wrap(x.copy()), torch.tensor(x)
     out = getattr(F, name)(mine, 0.3, True, True)
     getattr(T, name)(other, 0.3, True, True)
     assert out is mine

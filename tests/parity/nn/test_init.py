@@ -9,7 +9,7 @@ import pytest
 
 import dtrain
 from dtrain import nn
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.nn import init
 
 torch = pytest.importorskip("torch", reason="parity tests compare with PyTorch")
@@ -22,10 +22,10 @@ def pair(shape: tuple[int, ...], dtype: str, permuted: bool = False) -> tuple[Te
     """The same zeros for both; permuted: the dimensions lie the other way round in memory."""
     shape = shape[::-1] if permuted else shape
     array = np.zeros(shape, dtype)
-    ours, theirs = Tensor(array), torch.from_numpy(array.copy())
+    ours, theirs = wrap(array), torch.from_numpy(array.copy())
     if permuted:
         axes = tuple(reversed(range(len(shape))))
-        return Tensor(array.transpose(axes)), theirs.permute(axes)
+        return wrap(array.transpose(axes)), theirs.permute(axes)
     return ours, theirs
 
 
@@ -221,7 +221,7 @@ def test_bilinear_has_the_same_values_and_gradients(lead: tuple[int, ...], dtype
     )
     rng = np.random.default_rng(3)
     arrays = [rng.normal(size=(*lead, size)).astype(dtype) for size in (4, 3)]
-    mine = [Tensor(array).requires_grad_() for array in arrays]
+    mine = [wrap(array).requires_grad_() for array in arrays]
     other = [torch.from_numpy(array).requires_grad_() for array in arrays]
     left, right = ours(*mine), theirs(*other)
     (left * left).sum().backward()

@@ -10,7 +10,7 @@ import pytest
 import dtrain.nn.loss as losses
 import dtrain.nn.margin as margins
 from dtrain import nn
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import tensor, wrap
 from dtrain.nn import functional as F
 
 torch = pytest.importorskip("torch", reason="parity tests compare with PyTorch")
@@ -595,7 +595,7 @@ def test_the_gradient_of_a_loss_can_be_differentiated() -> None:
 
     from dtrain.autograd import grad
 
-    ours = second(F, tensor(scores, requires_grad=True), tensor(labels), Tensor(WEIGHT), grad)
+    ours = second(F, tensor(scores, requires_grad=True), tensor(labels), wrap(WEIGHT), grad)
     x = torch.tensor(scores, requires_grad=True)
     theirs = second(
         torch.nn.functional, x, torch.tensor(labels), torch.tensor(WEIGHT), torch.autograd.grad

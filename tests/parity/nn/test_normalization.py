@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain import nn
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import Tensor, tensor, wrap
 from dtrain.nn import functional as F
 from tests.parity.nn.both import (
     DTYPES,
@@ -107,7 +107,7 @@ def test_local_response_norm(shape: Any, dtype: str) -> None:
 def test_batch_norm(shape: Any, training: bool, dtype: str) -> None:
     channels = shape[1]
     running = [draw(channels), draw(channels) ** 2]
-    mine = [Tensor(each.astype(dtype)) for each in running]
+    mine = [wrap(each.astype(dtype)) for each in running]
     other = [torch.tensor(each.astype(dtype)) for each in running]
     for affine in ((draw(channels), draw(channels)), (None, None)):
         assert_same(
@@ -122,7 +122,7 @@ def test_batch_norm(shape: Any, training: bool, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_instance_norm_moves_its_statistics(dtype: str) -> None:
-    mine = [Tensor(np.full(3, value, dtype)) for value in (0.0, 1.0)]
+    mine = [wrap(np.full(3, value, dtype)) for value in (0.0, 1.0)]
     other = [torch.tensor(each.numpy().copy()) for each in mine]
     for use_input in (True, False):
         assert_same(
@@ -250,7 +250,7 @@ class Ours:
 
     @staticmethod
     def ones(*size: int, dtype: Any = np.float32) -> Tensor:
-        return Tensor(np.ones(size, dtype))
+        return wrap(np.ones(size, dtype))
 
 
 @pytest.mark.parametrize("case", ERRORS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain import nn
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import tensor, wrap
 from dtrain.nn import functional as F
 from tests.parity.nn.both import (
     DTYPES,
@@ -48,7 +48,7 @@ def test_embedding(case: str, options: Any, dtype: str) -> None:
 @pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, float("inf")])
 def test_max_norm_shortens_the_rows_in_use(norm_type: float, dtype: str) -> None:
     rows = (rng.normal(size=(6, 4)) * 2).astype(dtype)
-    mine, other = Tensor(rows.copy()), torch.tensor(rows)
+    mine, other = wrap(rows.copy()), torch.tensor(rows)
     index = np.array([0, 3, 3, 5])
     F.embedding(tensor(index), mine, None, 1.5, norm_type)
     T.embedding(torch.tensor(index), other, None, 1.5, norm_type)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ def dtrain_curve(
     losses = []
     for _ in range(steps):
         losses.append(problem.loss(w._array))
-        w.grad = Tensor(problem.gradient(w._array))
+        w.grad = wrap(problem.gradient(w._array))
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
@@ -64,7 +64,7 @@ def in_torch(name: str, options: dict[str, Any], start: Array) -> tuple[Any, Any
 
 
 def in_dtrain(name: str, options: dict[str, Any], start: Array) -> tuple[Tensor, optim.Optimizer]:
-    w = Tensor(start.copy(), requires_grad=True)
+    w = wrap(start.copy(), requires_grad=True)
     return w, getattr(optim, name)([w], **options)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from tests.optim.test_update import optimizers
 from tests.parity.optim.problem import (
     Problem,
@@ -45,6 +45,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1}),
     ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-3}),
     ("Adagrad", {"lr": 1e-2, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "weight_decay": 0.1, "eps": 1e-4}),
+    ("Adadelta", {"lr": 1e-2, "maximize": True}),
+    ("Adamax", {"lr": 0.01}),
+    ("Adamax", {"lr": 0.01, "betas": (0.4, 0.95), "weight_decay": 0.1, "eps": 1e-4}),
+    ("Adamax", {"lr": 1e-3, "maximize": True}),
     ("NAdam", {"lr": 0.01}),
     ("NAdam", {"lr": 0.01, "betas": (0.4, 0.95), "weight_decay": 0.1}),
     ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
@@ -61,7 +67,7 @@ IDS = [f"{name}-{'-'.join(options)}" for name, options in CASES]
 
 def tensor_of(value: float, like: Any) -> Any:
     """A rate in a 0-dim float32 tensor of PyTorch's or dtrain's."""
-    return torch.tensor(value) if like is torch else Tensor(np.asarray(value, "float32"))
+    return torch.tensor(value) if like is torch else wrap(np.asarray(value, "float32"))
 
 
 def test_every_optimizer_has_a_case_or_a_reference() -> None:
@@ -126,7 +132,7 @@ def test_no_dimensions_and_no_elements(
     start, gradient = np.full(shape, 2.0), np.full(shape, 1.0)
     (w, optimizer), (theirs, other) = (f(name, options, start) for f in (in_dtrain, in_torch))
     for _ in range(8):
-        w.grad, theirs.grad = Tensor(gradient.copy()), torch.from_numpy(gradient.copy())
+        w.grad, theirs.grad = wrap(gradient.copy()), torch.from_numpy(gradient.copy())
         optimizer.step()
         other.step()
     np.testing.assert_allclose(w._array, theirs.detach().numpy(), rtol=1e-13)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import wrap
 from dtrain.optim import lr_scheduler
 from tests.optim.test_update import optimizers
 
@@ -59,7 +59,7 @@ def test_optimizers_have_pytorchs_methods() -> None:
 def translated(value: Any) -> Any:
     """Arguments with PyTorch's tensors, as dtrain's."""
     if isinstance(value, torch.Tensor):
-        return Tensor(value.detach().numpy().copy(), requires_grad=value.requires_grad)
+        return wrap(value.detach().numpy().copy(), requires_grad=value.requires_grad)
     if isinstance(value, dict):
         return {key: translated(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -113,7 +113,7 @@ def hooked(library: Any, weight: Any) -> list[Any]:
 
 
 def test_hooks_see_what_they_see_in_pytorch() -> None:
-    ours = hooked(optim, Tensor(np.ones(1), requires_grad=True))
+    ours = hooked(optim, wrap(np.ones(1), requires_grad=True))
     assert ours == hooked(torch.optim, torch.ones(1, requires_grad=True))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtrain import optim
-from dtrain.autograd import Tensor
+from dtrain.autograd import Tensor, wrap
 from dtrain.optim import lr_scheduler
 from tests.optim.schedules import IDS, SCHEDULES, Schedule, advance, drive, observed
 from tests.optim.test_lr_scheduler import ERRORS
@@ -33,7 +33,7 @@ def ours_and_theirs(
             rate: Any = 0.1 / (i + 1)
             if tensor:
                 array = np.asarray(rate, "float32")
-                rate = Tensor(array) if library is optim else torch.tensor(array)
+                rate = wrap(array) if library is optim else torch.tensor(array)
             each.append({"params": [_weight(library)], "lr": rate})
         made.append(getattr(library, kind)(each, **KINDS[kind]))
     return made[0], made[1]
@@ -41,7 +41,7 @@ def ours_and_theirs(
 
 def _weight(library: Any) -> Any:
     if library is optim:
-        return Tensor(np.ones(1, "float32"), requires_grad=True)
+        return wrap(np.ones(1, "float32"), requires_grad=True)
     return torch.ones(1, requires_grad=True)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dtrain import random
-from dtrain.autograd import Tensor, no_grad
+from dtrain.autograd import no_grad, wrap
 from dtrain.random import fills
 from tests.parity.random.compare import assert_same, assert_same_states, pair, seed_both
 
@@ -62,7 +62,7 @@ def test_every_fill_writes_the_same_in_the_same_order(view: str, dtype: str) -> 
     for name, arguments in FILLS.items():
         base = np.zeros((4, 3, 7), dtype)
         expected = torch.zeros(4, 3, 7, dtype=getattr(torch, dtype))
-        tensor = Tensor(numpy_view(VIEWS[view], base))
+        tensor = wrap(numpy_view(VIEWS[view], base))
         getattr(fills, name)(tensor, *arguments, generator=mine)
         getattr(VIEWS[view](expected), name)(*arguments, generator=other)
         assert_same(base, expected, 64)
@@ -73,7 +73,7 @@ def test_every_fill_writes_the_same_in_the_same_order(view: str, dtype: str) -> 
 def test_any_permutation_of_four_dimensions(axes: tuple[int, ...]) -> None:
     mine, other = pair(4)
     for sizes in [(2, 3, 4, 5), (1, 3, 1, 5), (2, 1, 4, 1)]:
-        tensor, expected = Tensor(np.zeros(sizes).transpose(axes)), torch.zeros(sizes).permute(axes)
+        tensor, expected = wrap(np.zeros(sizes).transpose(axes)), torch.zeros(sizes).permute(axes)
         fills.uniform_(tensor, generator=mine)
         assert_same(tensor, expected.double().uniform_(generator=other))
 
@@ -81,8 +81,8 @@ def test_any_permutation_of_four_dimensions(axes: tuple[int, ...]) -> None:
 def test_a_tensor_of_probabilities_is_broadcast() -> None:
     mine, other = pair(5)
     p = np.array([0.1, 0.5, 0.9], np.float32)
-    tensor = Tensor(np.zeros((3, 40), np.int64).T)
-    fills.bernoulli_(tensor, Tensor(p), generator=mine)
+    tensor = wrap(np.zeros((3, 40), np.int64).T)
+    fills.bernoulli_(tensor, wrap(p), generator=mine)
     expected = torch.zeros(3, 40, dtype=torch.int64).T
     assert_same(tensor, expected.bernoulli_(torch.from_numpy(p), generator=other))
 
@@ -111,7 +111,7 @@ def test_random_takes_and_refuses_the_same_ranges(
     bounds: tuple[int | None, ...], dtype: str
 ) -> None:
     mine, other = pair(6)
-    tensor = Tensor(np.zeros(50, dtype))
+    tensor = wrap(np.zeros(50, dtype))
     expected = torch.zeros(50, dtype=getattr(torch, dtype))
     try:
         expected.random_(*bounds, generator=other)
@@ -155,22 +155,22 @@ def test_what_cannot_be_drawn_is_refused_alike(
     with pytest.raises((RuntimeError, TypeError, NotImplementedError)) as theirs:
         getattr(torch.zeros(2, dtype=getattr(torch, dtype)), name)(*arguments)
     with pytest.raises((RuntimeError, TypeError, NotImplementedError)) as ours:
-        getattr(fills, name)(Tensor(np.zeros(2, dtype)), *arguments)
+        getattr(fills, name)(wrap(np.zeros(2, dtype)), *arguments)
     assert ours.type is theirs.type
 
 
 def test_a_leaf_and_an_expanded_tensor_are_refused() -> None:
     with pytest.raises(RuntimeError, match="leaf"):
-        fills.normal_(Tensor(np.zeros(3), True))
+        fills.normal_(wrap(np.zeros(3), True))
     with pytest.raises(RuntimeError, match="single memory location"):
-        fills.normal_(Tensor(np.broadcast_to(np.zeros(1), (3,))))
+        fills.normal_(wrap(np.broadcast_to(np.zeros(1), (3,))))
     with no_grad():
-        fills.normal_(Tensor(np.zeros(3), True))
+        fills.normal_(wrap(np.zeros(3), True))
 
 
 def test_what_was_there_before_gets_a_gradient_of_zeros() -> None:
     seed_both(1)
-    x, expected = Tensor(np.ones(20), True), torch.ones(20, dtype=torch.float64).requires_grad_()
+    x, expected = wrap(np.ones(20), True), torch.ones(20, dtype=torch.float64).requires_grad_()
     y, other = x * 2, expected * 2
     fills.normal_(y)
     other.normal_()
@@ -182,7 +182,7 @@ def test_what_was_there_before_gets_a_gradient_of_zeros() -> None:
 
 def test_the_default_generator_draws_where_none_is_named() -> None:
     seed_both(2)
-    tensor = Tensor(np.zeros(5, np.float32))
+    tensor = wrap(np.zeros(5, np.float32))
     assert_same(fills.uniform_(tensor), torch.zeros(5).uniform_())
     with pytest.raises(TypeError):
         fills.uniform_(tensor, generator=5)  # type: ignore[arg-type]

@@ -16,14 +16,12 @@ from dtrain.data import (
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
-    dataloader,
-    dataset,
     default_collate,
     default_convert,
     get_worker_info,
     random_split,
-    sampler,
 )
+from dtrain.utils.data import dataloader, dataset, distributed, sampler
 
 __all__ = [
     "BatchSampler",
@@ -45,6 +43,7 @@ __all__ = [
     "dataset",
     "default_collate",
     "default_convert",
+    "distributed",
     "get_worker_info",
     "random_split",
     "sampler",

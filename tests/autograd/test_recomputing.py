@@ -1,0 +1,82 @@
+"""utils.checkpoint: forward forgets, backward computes again."""
+
+import numpy as np
+import pytest
+
+import dtrain
+from dtrain import Tensor, nn
+from dtrain.utils.checkpoint import checkpoint, checkpoint_sequential
+
+
+@pytest.fixture
+def model() -> nn.Sequential:
+    dtrain.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 2))
+
+
+def gradients(model: nn.Module, out: Tensor, x: Tensor) -> list[list[float]]:
+    for each in (*model.parameters(), x):
+        each.grad = None
+    (out * out).sum().backward()
+    return [each.grad.tolist() for each in (*model.parameters(), x) if each.grad is not None]
+
+
+def test_gradients_are_those_of_a_plain_call_dropout_included(model: nn.Sequential) -> None:
+    x = dtrain.randn(5, 3, requires_grad=True)
+    state = dtrain.get_rng_state()
+    plain, number = gradients(model, model(x), x), dtrain.rand(1).item()
+    dtrain.set_rng_state(state)
+    again = gradients(model, checkpoint(model, x, use_reentrant=False), x)
+    assert again == plain
+    assert dtrain.rand(1).item() == number
+
+
+def test_parameters_get_gradients_where_the_input_needs_none(model: nn.Sequential) -> None:
+    x = dtrain.randn(5, 3)
+    assert len(gradients(model, checkpoint(model, x), x)) == 4
+
+
+def test_the_second_derivative_goes_through(model: nn.Sequential) -> None:
+    x = dtrain.randn(3, requires_grad=True)
+    model.eval()
+    slopes = []
+    for out in (model(x), checkpoint(model, x)):
+        (slope,) = dtrain.autograd.grad((out**3).sum(), x, create_graph=True)
+        slopes.append(dtrain.autograd.grad(slope.square().sum(), x)[0].tolist())
+    assert np.allclose(*slopes, rtol=1e-5)
+
+
+def test_a_hook_of_a_parameter_is_called_once(model: nn.Sequential) -> None:
+    x = dtrain.randn(5, 3)
+    seen: list[Tensor] = []
+    model[0].weight.register_hook(seen.append)
+    checkpoint(model, x).sum().backward()
+    assert len(seen) == 1
+
+
+def test_nothing_is_kept_between_forward_and_backward() -> None:
+    kept: list[Tensor] = []
+
+    def function(x: Tensor) -> Tensor:
+        kept.append(x.exp())
+        return kept[-1].sin()
+
+    x = dtrain.ones(2, requires_grad=True)
+    out = checkpoint(function, x)
+    kept[0]._array[...] = np.nan
+    out.sum().backward()
+    assert x.grad is not None
+    assert np.allclose(x.grad, np.cos(np.e) * np.e)
+
+
+def test_segments_of_a_sequence_are_each_computed_again(model: nn.Sequential) -> None:
+    x = dtrain.randn(5, 3, requires_grad=True)
+    state = dtrain.get_rng_state()
+    plain = gradients(model, model(x), x)
+    dtrain.set_rng_state(state)
+    assert gradients(model, checkpoint_sequential(model, 2, x), x) == plain
+
+
+def test_a_function_must_return_tensors() -> None:
+    with pytest.raises(TypeError, match="must return a Tensor"):
+        checkpoint(lambda x: {"x": x}, dtrain.ones(1, requires_grad=True))
