@@ -1,6 +1,6 @@
 """The engine: Tensor, the op table, and the one graph walk."""
 
-from dtrain.autograd import functions
+from dtrain.autograd import functional, functions
 from dtrain.autograd.function import Function, once_differentiable
 from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -32,6 +32,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "functions",
     "fused",
     "grad",

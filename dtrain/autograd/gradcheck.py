@@ -9,7 +9,7 @@ import numpy as np
 from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.graph import grad
 from dtrain.autograd.tensor import Tensor
-from dtrain.autograd.value import Array
+from dtrain.autograd.value import Array, require_apart
 
 _HARMLESS = {
     "nondet_tol", "check_undefined_grad", "check_grad_dtypes", "check_backward_ad", "fast_mode",
@@ -42,7 +42,8 @@ def gradcheck(
 
     Raises GradcheckError, with both Jacobians, where the two differ by more than
     atol + rtol * |numeric|; without `raise_exception` it returns False. ValueError if no input
-    requires a gradient; NotImplementedError for forward mode and batched gradients.
+    requires a gradient; RuntimeError for one that is expanded; NotImplementedError for forward mode
+    and batched gradients.
     """
     _require_known(options)
     given = _listed(inputs)
@@ -122,13 +123,7 @@ def _require_checkable(inputs: list[Any]) -> None:
                 "This check will likely fail.",
                 stacklevel=3,
             )
-        if any(
-            not step and size > 1 for step, size in zip(array.strides, array.shape, strict=True)
-        ):
-            raise RuntimeError(
-                f"The {at}th input has a dimension with stride 0: its elements cannot be changed "
-                "one by one. Call .contiguous() on it first."
-            )
+        require_apart(array)
 
 
 def _places(inputs: Sequence[Any]) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.anomaly import require_numbers, warn_of
 from dtrain.autograd.callbacks import run_hooks, run_node_hooks, run_node_prehooks
 from dtrain.autograd.modes import MODE
 from dtrain.autograd.node import Leaf, Node
@@ -44,7 +45,7 @@ def walk(
     reached: dict[Node, Any] = {}
     above = None if targets is None else _above(targets, seeds)
     wanted = None if above is None or targets is None else above | targets
-    above = wanted if lands else above
+    passed = wanted if lands else above
 
     def send(node: Node, gradient: Any) -> None:
         held = pending.get(node)
@@ -60,7 +61,7 @@ def walk(
         node = heappop(heap)[1]
         arrived = pending.pop(node)
         gradient = _told(node, arrived)
-        passes = above is None or node in above
+        passes = passed is None or node in passed
         if targets and node in targets:  # as in PyTorch, unaltered by hooks where the walk goes on
             reached[node] = arrived if passes else gradient
         if not passes:
@@ -136,7 +137,7 @@ def _passed(node: Node, gradient: Any) -> Sequence[Any]:
     if extras is not None and extras.after:
         gradients = run_node_hooks(extras.after, gradients, gradient)
     if MODE.anomaly and MODE.check_nan:
-        _require_numbers(node, gradients)
+        require_numbers(node, gradients)
     return gradients
 
 
@@ -157,30 +158,6 @@ def _told(node: Node, gradient: Any) -> Any:
     return gradient
 
 
-def _require_numbers(node: Node, gradients: Sequence[Any]) -> None:
-    """Anomaly detection: raises RuntimeError at the first NaN, with the line of the forward."""
-    for at, each in enumerate(gradients):
-        array = each._array if isinstance(each, Value) else each
-        if isinstance(array, np.ndarray) and np.isnan(array).any():
-            _warn_of(node)
-            raise RuntimeError(
-                f"Function '{node.name()}' returned nan values in its {at}th output."
-            )
-
-
-def _warn_of(node: Node) -> None:
-    lines = "" if node.extras is None else node.extras.stack
-    where = (
-        f"Traceback of forward call that caused the error:\n{lines}"
-        if lines
-        else (
-            "No forward pass information available. Enable detect anomaly during forward pass "
-            "for more information."
-        )
-    )
-    warnings.warn(f"Error detected in {node.name()}. {where}", stacklevel=2)
-
-
 def _pull(node: Node, gradient: Any) -> Sequence[Any]:
     if node.saved is None:
         raise RuntimeError(_FREED)
@@ -193,7 +170,7 @@ def _pull(node: Node, gradient: Any) -> Sequence[Any]:
         return gradients
     except Exception:
         if MODE.anomaly:
-            _warn_of(node)
+            warn_of(node)
         raise
 
 
@@ -270,22 +247,8 @@ def grad(
 
     Raises RuntimeError as PyTorch does, also for an input that the outputs do not depend on,
     unless `allow_unused`, which gives None for it, or `materialize_grads`, which gives zeros.
-    NotImplementedError for `is_grads_batched`.
     """
-    if is_grads_batched:
-        raise NotImplementedError("is_grads_batched: dtrain has no vmap; call grad once for each")
-    if not only_inputs:
-        warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To "
-            "accumulate gradient for other parts of the graph, please use torch.autograd.backward.",
-            FutureWarning,
-            stacklevel=2,
-        )
-    if materialize_grads and allow_unused is False:
-        raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, "
-            "but got: allow_unused=False."
-        )
+    _require_plain(only_inputs, is_grads_batched, allow_unused, materialize_grads)
     inputs = _listed(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
@@ -300,13 +263,33 @@ def grad(
             f"The differentiated Tensor at index {unused[0]} appears to not have been used in the "
             "graph. Set allow_unused=True if this is the desired behavior."
         )
-    found = [_as_value(reached.get(target)) for target in targets]
-    if materialize_grads:
-        found = [
-            Value.result(np.zeros_like(value._array)) if each is None else each
-            for each, value in zip(found, inputs, strict=True)
-        ]
-    return tuple(found)
+    found = (reached.get(target) for target in targets)
+    return tuple(
+        Value.result(np.zeros_like(value._array))
+        if each is None and materialize_grads
+        else _as_value(each)
+        for each, value in zip(found, inputs, strict=True)
+    )
+
+
+def _require_plain(
+    only_inputs: bool, batched: bool, allow_unused: bool | None, materialize: bool
+) -> None:
+    """Options of `grad` that there are not (NotImplementedError), or that do not go together."""
+    if batched:
+        raise NotImplementedError("is_grads_batched: dtrain has no vmap; call grad once for each")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To "
+            "accumulate gradient for other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=3,
+        )
+    if materialize and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
 
 
 def _listed(values: Any) -> list[Any]:

@@ -17,7 +17,15 @@ from dtrain.autograd.modes import MODE
 from dtrain.autograd.node import OUT, Node
 from dtrain.autograd.op import op
 from dtrain.autograd.ops.shape import cast, overwrite
-from dtrain.autograd.value import Array, Steps, Value, follow, opened, require_apart
+from dtrain.autograd.value import (
+    Array,
+    Steps,
+    Value,
+    follow,
+    opened,
+    require_apart,
+    same_place,
+)
 
 _KIND = {"b": 0, "u": 1, "i": 1, "f": 2}
 _NAMES = {
@@ -53,7 +61,8 @@ def shadow(value: Value) -> Value:
     copy = Value.result(value._array.copy())
     edge = value.edge()
     if value._view is not None and edge is not None and edge.extras is not None:
-        edge = value._view.place()  # hooks are for the view as it was, not for its base's gradient
+        # Hooks are for the view as it was, not for its base's gradient.
+        edge = value._view.place(value._array)
     copy._node, copy._requires_grad = edge, edge is not None
     return copy
 
@@ -132,7 +141,7 @@ def move(target: Value, result: Value) -> None:
         target.stand(node)
     else:
         base = target._view.base
-        if _is_all(target._array, base._array):
+        if same_place(target._array, base._array):  # as x[:] is
             write(target._array, result._array)
         else:
             node = put(base, result, at=Path(target._view.steps))._node
@@ -141,13 +150,6 @@ def move(target: Value, result: Value) -> None:
         target.refresh()
     if made.plan.guards_out:
         _guard(made, target)
-
-
-def _is_all(view: Array, base: Array) -> bool:
-    """Whether a view is all of its base in the same form, as `x[:]` is."""
-    if view.shape != base.shape or view.strides != base.strides:
-        return False
-    return bool(view.__array_interface__["data"][0] == base.__array_interface__["data"][0])
 
 
 def _guard(node: Node, target: Value) -> None:
@@ -169,7 +171,10 @@ def reshape_in_place(target: Value, view: Value) -> Value:
     if target._view is None:
         target.stand(view._node if MODE.enabled else target._node)
     else:
+        bound = target._view.bound
         target._view = view._view
+        if target._view is not None:
+            target._view.bound = bound
         target.refresh()
     return target
 

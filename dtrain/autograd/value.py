@@ -104,7 +104,7 @@ class Value:
             return
         view.require_free(self._node, "its base or another view of its base has been")
         view.version = self.version()[0]
-        self.stand(view.place())
+        self.stand(view.place(self._array))
 
     def stand(self, node: Node | None) -> None:
         """Take another place in the graph. Hooks stay at the old one; `retain_grad` goes along."""
@@ -131,13 +131,22 @@ class View:
     def __init__(self, base: Value, steps: Steps, version: int, bound: str) -> None:
         self.base, self.steps, self.version, self.bound = base, steps, version, bound
 
-    def place(self) -> Node | None:
-        """The node of a new view like this one, of the base as it is now."""
+    def place(self, array: Array) -> Node | None:
+        """The node of a new view like this one, with this array, of the base as it is now.
+
+        Raises RuntimeError if the base was given another shape in place, where the steps lead to
+        other elements.
+        """
         before, MODE.enabled = MODE.enabled, True
         try:
-            node: Node | None = follow(self.base, self.steps)._node
+            again = follow(self.base, self.steps)
+        except (RuntimeError, IndexError):
+            raise RuntimeError(_RESHAPED) from None
         finally:
             MODE.enabled = before
+        if not same_place(again._array, array):
+            raise RuntimeError(_RESHAPED)
+        node: Node | None = again._node
         return node
 
     def require_free(self, node: Node | None, what: str = "is being") -> None:
@@ -148,6 +157,10 @@ class View:
         raise RuntimeError(_BOUND[self.bound].format(made=made, what=what))
 
 
+_RESHAPED = (
+    "the base of this view was given another shape in place (unsqueeze_, t_ and the like) and then "
+    "changed; dtrain does not follow the view through that. Take the view afterwards."
+)
 NO_GRAD, CUSTOM = "no_grad", "custom"
 _BOUND = {
     NO_GRAD: (
@@ -221,6 +234,14 @@ def require_apart(array: Array) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
+
+
+def same_place(one: Array, other: Array) -> bool:
+    """Whether two arrays look at the same elements in the same form."""
+    if one.shape != other.shape or (one.strides != other.strides and one.size > 1):
+        return False
+    places = (each.__array_interface__["data"][0] for each in (one, other))
+    return not one.size or next(places) == next(places)
 
 
 def memory(array: Array) -> Array:

@@ -261,7 +261,7 @@ def test_gradcheck_finds_a_wrong_rule() -> None:
         return x * x
 
     del OPS["half_wrong"]
-    with pytest.raises(GradcheckError, match="by backward"):
+    with pytest.raises(GradcheckError, match="analytical"):
         gradcheck(half_wrong, [leaf([1.0, 2.0])])
 
 

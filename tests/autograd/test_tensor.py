@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtrain.autograd import Tensor, tensor
+from dtrain.autograd import Tensor, no_grad, tensor, wrap
 from dtrain.autograd.functions import arange, from_numpy, ones
 
 
@@ -67,3 +67,31 @@ def test_a_copy_has_a_gradient_of_its_own(duplicate: Any, brings: float) -> None
 def test_a_result_cannot_be_copied_deeply() -> None:
     with pytest.raises(RuntimeError, match="graph leaves"):
         copy.deepcopy(tensor([2.0], requires_grad=True) * 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: x.add_(1), lambda x: x[1:].zero_(), lambda x: x.data.copy_(ones(3)),
+     lambda x: x.expand(1, 3).mul_(2), lambda x: x.fill_(2)],
+)  # fmt: skip
+def test_a_read_only_array_is_not_written_to_in_place(change: Any) -> None:
+    array = np.zeros(3, np.float32)
+    view = array.view()
+    view.flags.writeable = False
+    with no_grad(), pytest.raises(ValueError, match="read-only"):
+        change(wrap(view))
+    assert not array.any()
+
+
+def test_a_view_that_repeats_nothing_may_be_written_to_though_it_is_broadcast() -> None:
+    x = ones(3)
+    x.expand(1, 3).add_(1)
+    x.expand(1, 3).detach()[0].add_(1)
+    assert x.tolist() == [3.0, 3.0, 3.0]
+
+
+def test_a_gradient_is_not_added_to_elements_that_share_memory() -> None:
+    x = tensor([1.0, 2.0], requires_grad=True)
+    x.grad = ones(1).expand(2)
+    with pytest.raises(RuntimeError, match="single memory location"):
+        (x * 2).sum().backward()

@@ -28,7 +28,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"lr": 0.1}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-3}),
-    ("Adadelta", {}),
+    ("Adadelta", {"lr": 1.0}),
     ("Adadelta", {"lr": 0.5, "rho": 0.5, "weight_decay": 0.1, "maximize": True, "eps": 1e-3}),
     ("Adamax", {"lr": 0.02}),
     ("Adamax", {"lr": 0.02, "betas": (0.4, 0.9), "weight_decay": 0.1, "maximize": True}),

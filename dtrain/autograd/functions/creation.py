@@ -75,7 +75,7 @@ def _natural_dtype(source: Any) -> Any:
     try:
         dtype = np.asarray(source).dtype
     except ValueError as error:
-        raise ValueError(f"expected sequences of equal lengths ({error})") from None
+        raise _ragged(source) or TypeError(str(error)) from None
     if dtype.kind in "OUSMmV":
         raise _no_numbers(source)
     while isinstance(source, Sequence) and len(source):
@@ -88,13 +88,28 @@ def _natural_dtype(source: Any) -> Any:
 
 def _no_numbers(source: Any) -> Exception:
     """PyTorch's error for a text, for a list with texts, and for anything else."""
-    if isinstance(source, str):
-        return TypeError("new(): invalid data type 'str'")
     leaves = list(_leaves(source))
     if any(isinstance(each, str) for each in leaves):
-        return ValueError("too many dimensions 'str'")
+        if isinstance(leaves[0], str) and leaves[0] is not source:
+            return ValueError("too many dimensions 'str'")
+        return TypeError("new(): invalid data type 'str'")
     wrong = [each for each in leaves if not isinstance(each, Number | np.generic)]
     return RuntimeError(f"Could not infer dtype of {type((wrong or [source])[0]).__name__}")
+
+
+def _ragged(source: Any, dim: int = 1) -> Exception | None:
+    """PyTorch's error for the first rows of different lengths, if there are any."""
+    if not isinstance(source, list | tuple) or not isinstance(source[0], list | tuple):
+        return None
+    length = len(source[0])
+    for each in source:
+        if not isinstance(each, list | tuple):
+            return TypeError("not a sequence")
+        if len(each) != length:
+            return ValueError(
+                f"expected sequence of length {length} at dim {dim} (got {len(each)})"
+            )
+    return next(filter(None, (_ragged(each, dim + 1) for each in source)), None)
 
 
 def _leaves(source: Any) -> Iterator[Any]:

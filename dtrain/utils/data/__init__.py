@@ -21,7 +21,8 @@ from dtrain.data import (
     get_worker_info,
     random_split,
 )
-from dtrain.utils.data import dataloader, dataset, distributed, sampler
+from dtrain.utils.data import dataloader, dataset, sampler
+from dtrain.utils.data import distributed as distributed
 
 __all__ = [
     "BatchSampler",
@@ -43,7 +44,6 @@ __all__ = [
     "dataset",
     "default_collate",
     "default_convert",
-    "distributed",
     "get_worker_info",
     "random_split",
     "sampler",

@@ -41,7 +41,7 @@ class Both:
             self.raised = self.raised or walks(line)
             return False
         outcomes.append(_outcome(code, self.spaces[1]))
-        if "backward through the graph a second time" in outcomes[0]:
+        if "backward through the graph a second time" in outcomes[0] and not outcomes[1]:
             outcomes[1] = outcomes[0]  # PyTorch also frees what has saved an index alone
         self.lines.append(line + (f"  # {outcomes[0]}" if outcomes[0] else ""))
         self.require(not outcomes[0].startswith(MISTAKES), "no program", outcomes[0])
