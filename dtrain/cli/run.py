@@ -86,7 +86,7 @@ def too_many(job: "Job", workers: int) -> str | None:
 
 
 def _alone(chosen: Chosen, run_dir: Path | None, as_json: bool, quiet: bool) -> int:
-    from dtrain.train import run_in_process
+    from dtrain.training import run_in_process
 
     restart_pinned(chosen.job.blas_threads, chosen.job.numerics)
     return run_in_process(chosen.job, run_dir=run_dir, json=as_json, quiet=quiet)

@@ -14,7 +14,7 @@ from dtrain import numerics
 from dtrain.errors import JobError, RunError, SettingError, UserError
 from dtrain.job import Job
 from dtrain.jobfile import JobSpec, require_not_loading, sources, spec_of
-from dtrain.load import model_with
+from dtrain.loading import model_with
 from dtrain.local import train_local
 from dtrain.nn import Module
 from dtrain.progress import console
