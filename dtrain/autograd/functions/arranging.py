@@ -7,7 +7,7 @@ from typing import Any
 from dtrain.autograd.functions.arguments import dim_of, dims_of, sizes
 from dtrain.autograd.functions.registry import alias, public
 from dtrain.autograd.functions.shape import squeeze, unsqueeze
-from dtrain.autograd.inplace import require_writable
+from dtrain.autograd.inplace import reshape_in_place
 from dtrain.autograd.ops import reduce, scan
 from dtrain.autograd.ops import shape as ops
 from dtrain.autograd.tensor import Tensor
@@ -192,10 +192,7 @@ def _reshaping(function: Any) -> None:
     """The in-place method of a function that changes a tensor's shape alone."""
 
     def changed(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        require_writable(input)
-        out = function(input, *args, **kwargs)
-        input._array, input._view = out._array, None
-        input._node = out._node
+        reshape_in_place(input, function(input, *args, **kwargs))
         return input
 
     changed.__name__ = changed.__qualname__ = f"{function.__name__}_"

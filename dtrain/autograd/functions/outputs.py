@@ -29,7 +29,7 @@ def into(out: Any, result: Any, who: str) -> Any:
 def _write(out: Any, result: Value, who: str) -> None:
     if not isinstance(out, Value):
         raise TypeError(f"{who}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if MODE.enabled and (out._requires_grad or result._requires_grad):
+    if MODE.enabled and (out.wants_grad() or result.wants_grad()):
         raise RuntimeError(
             f"{who}(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."

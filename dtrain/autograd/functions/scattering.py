@@ -195,7 +195,8 @@ def _slices(
             f"{who}(): source tensor shape must match self tensor shape, excluding the specified "
             f"dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
         )
-    at = in_range(at.reshape(-1), size_along(input, axis), error, axis)
+    beyond = RuntimeError if who == "index_add" and input.ndim > 1 else IndexError  # as in PyTorch
+    at = in_range(at.reshape(-1), size_along(input, axis), beyond, axis)
     return (slice(None),) * axis + (at,), values
 
 

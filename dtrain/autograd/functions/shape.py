@@ -238,7 +238,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Element (i, j, ...) is that at storage_offset + i stride[0] + j stride[1] + ... in memory; a
     view. Raises RuntimeError beyond the tensor, and for one that is not contiguous."""
-    shape, steps, offset = sizes((size,)), sizes((stride,)), storage_offset or 0
+    shape, steps = sizes((size,)), sizes((stride,))
+    own = input.storage_offset()
+    offset = 0 if storage_offset is None else storage_offset - own  # from the first element
     if len(shape) != len(steps):
         raise RuntimeError("mismatch in length of strides and shape")
     if any(step < 0 for step in steps):
@@ -248,7 +250,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if math.prod(shape) and (last >= input.numel() or offset < 0):
         raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset} are "
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset + own} are "
             f"out of bounds for storage of size {input.nbytes}"
         )
     return ops.strided(input, size=shape, stride=steps, offset=offset)
