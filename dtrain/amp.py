@@ -8,8 +8,10 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from dtrain import keyed
 from dtrain.autograd.device import device as Device
 from dtrain.autograd.tensor import Tensor
+from dtrain.errors import JobError
 from dtrain.optim.optimizer import Optimizer
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
@@ -59,8 +61,12 @@ class GradScaler:
 
     A step whose gradients have an inf or a nan is left out, and the scale halved; after
     `growth_interval` good steps it doubles. Off where `enabled` is False, or for another device
-    than the CPU, with a warning.
+    than the CPU, with a warning. The scale is a float32, as in PyTorch.
 
+    Raises:  AssertionError for factors that do not grow and shrink, and for a step or an update
+             before anything was scaled, or without gradients; RuntimeError for a step that is
+             unscaled or made twice, and for a closure; ValueError for gradients in float16;
+             JobError in a job, whose step would not unscale anything.
     Source:  Micikevicius et al. 2018, Mixed precision training, section 3.2.
     """
 
@@ -79,10 +85,15 @@ class GradScaler:
                 stacklevel=2,
             )
         self._enabled = enabled and device == "cpu"
+        if self._enabled:
+            assert growth_factor > 1.0, "The growth factor must be > 1.0."
+            assert backoff_factor < 1.0, "The backoff factor must be < 1.0."
         self._scale, self._growth_tracker = float(init_scale), 0
+        self._used = False
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
         self._unscaled: dict[int, bool] = {}  # id of an optimizer -> whether all was finite
+        self._stepped: set[int] = set()
 
     def is_enabled(self) -> bool:
         """Whether it does anything."""
@@ -96,7 +107,13 @@ class GradScaler:
         """A tensor, or each of several, times the scale."""
         if not self._enabled:
             return outputs
+        if keyed.is_open():
+            raise JobError(
+                "a job steps by itself, and would not scale the gradients back: leave GradScaler "
+                "out of it, or pass enabled=False"
+            )
         if isinstance(outputs, Tensor):
+            self._used, self._scale = True, _single(self._scale)
             return outputs * self._scale
         if isinstance(outputs, Iterable):
             scaled = [self.scale(each) for each in outputs]
@@ -107,44 +124,65 @@ class GradScaler:
         """Divide an optimizer's gradients by the scale. Raises RuntimeError the second time."""
         if not self._enabled:
             return
+        self._require_used("unscale_")
+        if id(optimizer) in self._stepped:
+            raise RuntimeError("unscale_() is being called after step().")
         if id(optimizer) in self._unscaled:
             raise RuntimeError(
                 "unscale_() has already been called on this optimizer since the last update()."
             )
-        finite = True
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    finite &= bool(np.isfinite(parameter.grad._array).all())
-                    parameter.grad._array *= parameter.grad._array.dtype.type(1 / self._scale)
-                    parameter.grad._bump()
-        self._unscaled[id(optimizer)] = finite
+        gradients = [
+            parameter.grad
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        if any(gradient.dtype == np.float16 for gradient in gradients):
+            raise ValueError("Attempting to unscale FP16 gradients.")
+        assert gradients, "No inf checks were recorded for this optimizer."
+        self._unscaled[id(optimizer)] = all(np.isfinite(each._array).all() for each in gradients)
+        for gradient in gradients:
+            gradient._array *= gradient._array.dtype.type(_single(1 / self._scale))
+            gradient._bump()
 
     def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         """Unscale if that has not been done, and step unless a gradient is inf or nan."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
+        if args or "closure" in kwargs:
+            raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
+        self._require_used("step")
+        if id(optimizer) in self._stepped:
+            raise RuntimeError("step() has already been called since the last update().")
         if id(optimizer) not in self._unscaled:
             self.unscale_(optimizer)
-        return optimizer.step(*args, **kwargs) if self._unscaled[id(optimizer)] else None
+        self._stepped.add(id(optimizer))
+        return optimizer.step(**kwargs) if self._unscaled[id(optimizer)] else None
 
     def update(self, new_scale: Any = None) -> None:
         """Set the scale for the next step. Raises AssertionError if no gradients were unscaled."""
         if not self._enabled:
             return
+        self._require_used("update")
         if new_scale is not None:
-            self._scale = float(new_scale)
+            self._scale = _single(float(new_scale))
         else:
             assert self._unscaled, "No inf checks were recorded prior to update."
             self._adapt(all(self._unscaled.values()))
-        self._unscaled = {}
+        self._unscaled, self._stepped = {}, set()
+
+    def _require_used(self, what: str) -> None:
+        assert self._used, (
+            f"Attempted {what} but _scale is None.  This may indicate your script did not use "
+            "scaler.scale(loss or outputs) earlier in the iteration."
+        )
 
     def _adapt(self, finite: bool) -> None:
         self._growth_tracker = self._growth_tracker + 1 if finite else 0
         if not finite:
-            self._scale *= self._backoff_factor
+            self._scale = _single(self._scale * self._backoff_factor)
         elif self._growth_tracker == self._growth_interval:
-            grown = self._scale * self._growth_factor
+            grown = _single(self._scale * self._growth_factor)
             self._scale = grown if math.isfinite(grown) else self._scale
             self._growth_tracker = 0
 
@@ -174,6 +212,12 @@ class GradScaler:
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
         self._growth_tracker = state_dict["_growth_tracker"]
+
+
+@np.errstate(over="ignore")
+def _single(number: float) -> float:
+    """Rounded to float32."""
+    return float(np.float32(number))
 
 
 def is_autocast_available(device_type: str) -> bool:

@@ -16,6 +16,8 @@ import numpy as np
 
 from dtrain import keyed
 from dtrain.autograd import Tensor, wrap
+from dtrain.autograd.dtypes import float32, get_default_dtype, set_default_dtype
+from dtrain.autograd.modes import MODE
 from dtrain.data import IterableDataset
 from dtrain.errors import DtrainError, JobError
 from dtrain.layout import Array
@@ -31,14 +33,37 @@ STANDARD = Path(os.__file__).parent  # Python's own library
 
 
 @contextmanager
+def settings_kept() -> Iterator[None]:
+    """What a thread or the process is set to is afterwards as it was before the user's code."""
+    modes, dtype = (MODE.enabled, MODE.anomaly, MODE.check_nan), get_default_dtype()
+    try:
+        with np.errstate():
+            yield
+    finally:
+        MODE.enabled, MODE.anomaly, MODE.check_nan = modes
+        set_default_dtype(dtype)
+
+
+def require_default_dtype() -> None:
+    """Raises JobError for another default dtype than float32: other processes would not have it."""
+    if get_default_dtype() != float32:
+        raise JobError(
+            f"the default dtype was set to {get_default_dtype()}, which a job's other processes "
+            "need not know of; give the job the setting dtype instead, and write the dtypes of "
+            "other tensors in its methods"
+        )
+
+
+@contextmanager
 def calling(who: str) -> Iterator[None]:
-    """Around a call into the user's code, say of `Digits.model`.
+    """Around a call into the user's code, say of `Digits.model`, which changes no settings.
 
     What it raises becomes a JobError of one line, whose cause is the exception; what dtrain raises
     on purpose says already what to do. KeyboardInterrupt passes.
     """
     try:
-        yield
+        with settings_kept():
+            yield
     except DtrainError:
         raise
     except SystemExit as error:

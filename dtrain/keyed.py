@@ -63,6 +63,11 @@ def rng() -> np.random.Generator:
     return _open.scopes[-1].rng()
 
 
+def is_open() -> bool:
+    """Whether a method of a job is running on this thread."""
+    return bool(_open.scopes)
+
+
 class Scope:
     """While it is open, `rng()` on this thread gives the stream of this key."""
 

@@ -17,10 +17,18 @@ import numpy as np
 
 from dtrain import keyed
 from dtrain.autograd import Tensor, enable_grad, no_grad
-from dtrain.autograd.dtypes import get_default_dtype, set_default_dtype
-from dtrain.autograd.modes import MODE
 from dtrain.batch import cast, rows
-from dtrain.checked import Loss, eval_data_of, length, loss_of, model_of, order_of, train_data_of
+from dtrain.checked import (
+    Loss,
+    eval_data_of,
+    length,
+    loss_of,
+    model_of,
+    order_of,
+    require_default_dtype,
+    settings_kept,
+    train_data_of,
+)
 from dtrain.data import default_collate, fetch
 from dtrain.errors import DtrainError, JobError, LeafError, UserError
 from dtrain.gradsum import ChunkSum, GradSum, TailSum
@@ -53,7 +61,7 @@ class LeafComputer:
 
     Everything is built here, once, under the job's seed. At first the model has its initial
     weights; `bind` gives it others. Raises JobError or SettingError for a job that cannot be
-    trained: no model, no parameters, no map-style dataset, no sample.
+    trained: no model, no parameters, no map-style dataset, no sample, another default dtype.
 
     vectors, buffers    what the model is bound to: flat vectors by name, arrays in layout order
     tensors             the model's parameters, in layout order
@@ -63,6 +71,7 @@ class LeafComputer:
     buffers: list[Array]
 
     def __init__(self, job: Job) -> None:
+        require_default_dtype()
         self.job = job
         self.model = model_of(job)
         self.layout = Layout.of(self.model, job.chunk_elements)
@@ -216,7 +225,7 @@ class LeafComputer:
         self._put_back()
         self.job._enter_leaf(at.step, at.epoch)
         try:
-            with _settings():
+            with settings_kept():
                 yield
         except UserError as error:
             raise type(error)(f"{at}: {error}") from error
@@ -235,18 +244,6 @@ class LeafComputer:
             tensor._array = view
             tensor._grad = tensor._grad_home = tensor._leaf = None
         self._kept.put_back()
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """What a thread or the process is set to, as it was before the user's code."""
-    modes, dtype = (MODE.enabled, MODE.anomaly, MODE.check_nan), get_default_dtype()
-    try:
-        with np.errstate():
-            yield
-    finally:
-        MODE.enabled, MODE.anomaly, MODE.check_nan = modes
-        set_default_dtype(dtype)
 
 
 def read_only(array: Array) -> Array:

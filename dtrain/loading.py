@@ -45,6 +45,11 @@ def load(
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(run))
     if which != "final":
         raise RunDirError(f"which must be 'final', not {which!r}")
+    return _model_of(run)
+
+
+def _model_of(run: str | Path) -> Module:
+    """A run's model, with the weights at the end."""
     directory = RunDir.existing(run)
     weights, record = directory.read_final().weights, directory.read_run()
     if record.get("spec") is None:

@@ -74,6 +74,12 @@ def limit_threads(n: int) -> None:
     threadpoolctl.threadpool_limits(limits=n, user_api="blas")
 
 
+def blas_threads() -> int:
+    """How many threads BLAS uses; 1 for one that does not say."""
+    number = _blas()["num_threads"]
+    return number if isinstance(number, int) else 1
+
+
 def fingerprint() -> Table:
     """What this process's arithmetic is and does: versions, kernel, threads, CPU features, and
     hashes (12 hex digits of an XXH3) of canned results by family, in a fixed order.

@@ -11,9 +11,10 @@ as JSON, in which
     {"tensor": name}, {"parameter": name}         a tensor of the file, "requires_grad": true
     {"array": name}, {"scalar": name}             a NumPy array or number
 
-Tensors over the same memory are written once, and share it again when they are loaded; for the
-readers of the safetensors library metadata say which name the others go by. A file of another
-program, without "dtrain.tree", is a dict of its tensors.
+Tensors over the same memory, in the same shape, are written once, and share it again when they are
+loaded (other views become tensors of their own); for the readers of the safetensors library
+metadata say which name the others go by. A file of another program, without "dtrain.tree", is a
+dict of its tensors.
 """
 
 import json

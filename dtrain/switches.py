@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dtrain import numerics
+from dtrain import keyed, numerics
 from dtrain.autograd import dtypes
 from dtrain.autograd.device import CPU, device, require_cpu
 from dtrain.autograd.functions.typed import TYPES, TensorType
+from dtrain.errors import JobError
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "compile", "get_default_device",
@@ -21,22 +22,22 @@ __all__ = [
 Compiled = TypeVar("Compiled")
 
 
-class _Threads:
-    number = 1
-
-
 def set_num_threads(number: int) -> None:
     """Let BLAS use so many threads. Other numbers of threads give other bits: a job sets them by
-    `blas_threads`, and its result is a function of that."""
+    `blas_threads`, and its result is a function of that.
+
+    Raises RuntimeError for what is no positive integer, JobError in a job's methods.
+    """
     if not isinstance(number, int) or number < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
+    if keyed.is_open():
+        raise JobError("a job's number of threads is its setting blas_threads, not set_num_threads")
     numerics.limit_threads(number)
-    _Threads.number = number
 
 
 def get_num_threads() -> int:
-    """How many threads `set_num_threads` allowed; 1 unless it was called."""
-    return _Threads.number
+    """How many threads BLAS uses."""
+    return numerics.blas_threads()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

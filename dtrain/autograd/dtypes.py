@@ -99,7 +99,7 @@ def result_dtype(values: list[Any]) -> np.dtype[Any]:
     """The common dtype of arrays and Python numbers, as PyTorch decides it.
 
     Arrays with dimensions rule; 0-dim arrays, then Python numbers, only matter where they are of a
-    higher kind (bool < integer < float). A Python float among integers gives float32.
+    higher kind (bool < integer < float). A Python float among integers gives the default dtype.
     """
     chosen: np.dtype[Any] | None = None
     for group in _by_priority(values):
@@ -122,9 +122,9 @@ def common(values: list[Any]) -> list[Any]:
 
 
 def floating(values: list[Any]) -> list[Any]:
-    """Integers to float32, as PyTorch's float functions take them; a common dtype; C order.
+    """Integers to the default dtype, as PyTorch's float functions take them; a common dtype.
 
-    NumPy's vector loops may give other bits for strided arrays than for contiguous ones.
+    In C order: NumPy's loops may give other bits for strided arrays than for contiguous ones.
     """
     dtype = result_dtype(values)
     if dtype.kind != "f":

@@ -31,14 +31,19 @@ _FREED = (
 
 
 def walk(
-    seeds: Sequence[Seed], retain: bool, targets: Set[Node] | None = None, lands: bool = False
+    seeds: Sequence[Seed],
+    retain: bool,
+    targets: Set[Node] | None = None,
+    lands: bool = False,
+    stops: bool = False,
 ) -> dict[Node, Any]:
     """Send gradients from the seeds down.
 
     Seeds that are arrays run the rules on arrays; seeds that are Tensors record them.
     Without targets, gradients land in the leaves' `.grad`. With targets only nodes above them are
     passed, and the result maps each target that was reached to its gradient; if that `lands`, the
-    targets are passed, too, as in PyTorch, but nothing goes on from them.
+    targets are passed, too, as in PyTorch, but nothing goes on from them. If it `stops` at targets,
+    what one of them gets from below another is not in it, and their hooks are not called.
     """
     heap: list[tuple[int, Node]] = []
     pending: dict[Node, Any] = {}
@@ -60,6 +65,9 @@ def walk(
     while heap:
         node = heappop(heap)[1]
         arrived = pending.pop(node)
+        if stops and targets and node in targets:
+            reached[node] = arrived
+            continue
         gradient = _told(node, arrived)
         passes = passed is None or node in passed
         if targets and node in targets:  # as in PyTorch, unaltered by hooks where the walk goes on
@@ -73,9 +81,7 @@ def walk(
         if not retain and node.plan.frees:
             node.saved, node.guards = None, ()
         for (edge, shape, dtype), each in zip(node.below, gradients, strict=True):
-            if each is None or edge is None:
-                continue
-            if wanted is None or edge in wanted:
+            if each is not None and edge is not None and (wanted is None or edge in wanted):
                 send(edge, _fit(each, shape, dtype))
     return reached
 
@@ -272,6 +278,16 @@ def grad(
     )
 
 
+def grad_between(
+    outputs: Sequence[Value], gradients: Sequence[Value], edges: Sequence[Node], create_graph: bool
+) -> list[Any]:
+    """What a part of a graph sends to each of the edges where it begins, or None. Not beyond them,
+    as `grad` does where one edge is below another, and without their hooks."""
+    seeds = _seeds([*outputs], gradients, create_graph)
+    reached = _run(seeds, None, create_graph, {*edges}, stops=True)
+    return [_as_value(reached.get(edge)) for edge in edges]
+
+
 def _require_plain(
     only_inputs: bool, batched: bool, allow_unused: bool | None, materialize: bool
 ) -> None:
@@ -320,13 +336,14 @@ def _run(
     create_graph: bool,
     targets: Set[Node] | None = None,
     lands: bool = False,
+    stops: bool = False,
 ) -> dict[Node, Any]:
     """The walk, in the mode that hooks and rules see: they record where gradients are recorded."""
     retain = create_graph if retain_graph is None else retain_graph
     before, MODE.enabled = MODE.enabled, create_graph
     try:
         with np.errstate(all="ignore"):  # as in a forward: inf and nan are values, not warnings
-            return walk(seeds, retain, targets, lands)
+            return walk(seeds, retain, targets, lands, stops)
     finally:
         MODE.enabled = before
 

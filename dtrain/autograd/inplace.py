@@ -16,6 +16,7 @@ import numpy as np
 from dtrain.autograd.modes import MODE
 from dtrain.autograd.node import OUT, Node
 from dtrain.autograd.op import op
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.ops.shape import cast, overwrite
 from dtrain.autograd.value import (
     Array,
@@ -28,10 +29,6 @@ from dtrain.autograd.value import (
 )
 
 _KIND = {"b": 0, "u": 1, "i": 1, "f": 2}
-_NAMES = {
-    "float16": "Half", "float32": "Float", "float64": "Double", "uint8": "Byte", "int8": "Char",
-    "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-}  # fmt: skip
 
 
 def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,8 +123,8 @@ def require_castable(source: Any, wanted: Any) -> None:
     """Raises RuntimeError where an in-place op would lose a float's or an integer's meaning."""
     if _KIND[source.kind] > _KIND[wanted.kind]:
         raise RuntimeError(
-            f"result type {_NAMES[source.name]} can't be cast to the desired output type "
-            f"{_NAMES[wanted.name]}"
+            f"result type {KINDS[source.name]} can't be cast to the desired output type "
+            f"{KINDS[wanted.name]}"
         )
 
 

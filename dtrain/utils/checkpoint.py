@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import xxhash
+
 from dtrain.autograd.function import Function
-from dtrain.autograd.graph import grad
+from dtrain.autograd.graph import grad_between
 from dtrain.autograd.modes import enable_grad, is_grad_enabled
-from dtrain.autograd.node import Leaf
+from dtrain.autograd.node import End, Leaf, Node, sequence
 from dtrain.autograd.tensor import Tensor
+from dtrain.autograd.value import attach
 from dtrain.nn.module import Module
 from dtrain.random.default import default_generator, fork_rng
 
@@ -27,22 +31,28 @@ def checkpoint(
 ) -> Any:
     """function(*args, **kwargs), whose steps are forgotten and computed again by backward.
 
-    Gradients are those of a plain call, also of the parameters that the function uses. The second
-    time it draws the random numbers of the first. It must not change tensors in place, nor the
-    state of modules, or that happens twice. `use_reentrant` is accepted: there is one way here.
+    Gradients are those of a plain call, also of what the function uses beside its arguments. The
+    second time it draws the random numbers of the first, unless `preserve_rng_state` is False. What
+    it does to the state of modules happens twice. `use_reentrant` is accepted: there is one way
+    here.
+
+    Raises TypeError if the function returns anything but a Tensor, or a tuple or list of these; in
+    backward RuntimeError if the second time it returns other numbers than the first, whose
+    gradients would be wrong. `determinism_check="none"` leaves that check out.
     """
     if not is_grad_enabled():
         return function(*args, **kwargs)
-    before = default_generator.snapshot()
-    outputs = function(*args, **kwargs)
     given = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
-    inputs = [each for each in given if each.requires_grad]
-    leaves = _leaves(_tensors(outputs), inputs)
-    if not leaves and not inputs:
+    inputs = {id(each.edge()): each for each in given if each.wants_grad()}
+    state = default_generator.snapshot() if preserve_rng_state else None
+    began = sequence()
+    outputs = function(*args, **kwargs)
+    if not any(each.requires_grad for each in _tensors(outputs)):
         return outputs
+    beside = _beside(_tensors(outputs), {*inputs}, began)
     again = functools.partial(function, *args, **kwargs)
-    state = before if preserve_rng_state else None
-    parts = _Recomputed.apply(again, state, outputs, *inputs, *leaves)
+    known = None if determinism_check == "none" else _identity(_tensors(outputs))
+    parts = _Recomputed.apply(again, state, known, outputs, *inputs.values(), *beside)
     return parts if isinstance(outputs, Tensor) else type(outputs)(parts)
 
 
@@ -50,28 +60,31 @@ class _Recomputed(Function):
     """Outputs that know only how to be computed again."""
 
     @staticmethod
-    def forward(ctx: Any, again: Any, state: Any, outputs: Any, *sources: Tensor) -> Any:
-        ctx.again, ctx.state = again, state
+    def forward(
+        ctx: Any, again: Any, state: Any, known: Any, outputs: Any, *sources: Tensor
+    ) -> Any:
+        ctx.again, ctx.state, ctx.known = again, state, known
         ctx.save_for_backward(*sources)
         parts = tuple(each.detach() for each in _tensors(outputs))
+        pairs = zip(parts, _tensors(outputs), strict=True)
+        ctx.mark_non_differentiable(*(part for part, each in pairs if not each.requires_grad))
         return parts[0] if isinstance(outputs, Tensor) else parts
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        sources = ctx.saved_tensors
+        edges = [each.edge() for each in ctx.saved_tensors]
         recording = is_grad_enabled()
-        with enable_grad(), _drawing_again(ctx.state), _without_hooks(sources):
+        with enable_grad(), _drawing_again(ctx.state):
             outputs = _tensors(ctx.again())
-            pairs = [
-                (output, gradient)
-                for output, gradient in zip(outputs, gradients, strict=True)
-                if output.requires_grad
-            ]
-            found = grad(
-                [output for output, _ in pairs], sources, [gradient for _, gradient in pairs],
-                create_graph=recording, allow_unused=True,
-            )  # fmt: skip
-        return None, None, None, *found
+        if ctx.known is not None and _identity(outputs) != ctx.known:
+            raise RuntimeError(
+                "checkpoint: the function returned other numbers when backward called it again; it "
+                "must not change its inputs in place, keep a counter, or draw from another "
+                "generator than the default one"
+            )
+        pairs = zip(outputs, gradients, strict=True)
+        ends, starts = zip(*(pair for pair in pairs if pair[0].requires_grad), strict=True)
+        return None, None, None, None, *grad_between(ends, starts, edges, recording)
 
 
 def _tensors(outputs: Any) -> list[Tensor]:
@@ -82,20 +95,35 @@ def _tensors(outputs: Any) -> list[Tensor]:
     return list(found)
 
 
-def _leaves(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The leaves that outputs were computed from, other than by way of the inputs."""
-    known = {id(each.edge()) for each in inputs}
-    waiting = [each.edge() for each in outputs]
+def _identity(outputs: Sequence[Tensor]) -> list[Any]:
+    """What is kept of outputs to know them again: no more than a hash, for memory's sake."""
+    arrays = [np.ascontiguousarray(each._array) for each in outputs]
+    return [
+        (each._array.shape, array.dtype, xxhash.xxh3_64_intdigest(array.data))
+        for each, array in zip(outputs, arrays, strict=True)
+    ]
+
+
+def _beside(outputs: Sequence[Tensor], known: set[int], began: int) -> list[Tensor]:
+    """What outputs were computed from beside the inputs, whose edges are known: leaves, and tensors
+    that were computed before it began. These are stood for by others at the same place."""
+    waiting: list[End] = [each.end() for each in outputs]
     found: list[Tensor] = []
     while waiting:
-        node = waiting.pop()
+        node, shape, dtype = waiting.pop()
         if node is None or id(node) in known:
             continue
         known.add(id(node))
-        if isinstance(node, Leaf):
-            found.append(node.tensor)  # type: ignore[arg-type]  # all values are Tensors
-        waiting += [edge for edge, _, _ in node.below]
+        if isinstance(node, Leaf) or node.sequence < began:
+            found.append(_standing_for(node, shape, dtype))
+        else:
+            waiting += node.below
     return found
+
+
+def _standing_for(node: Node, shape: Any, dtype: Any) -> Any:
+    """A leaf itself; else a tensor of the same gradient, without memory of its own."""
+    return attach(np.broadcast_to(np.zeros((), dtype), shape), node)
 
 
 @contextmanager
@@ -105,19 +133,6 @@ def _drawing_again(state: Any) -> Iterator[None]:
         if state is not None:
             default_generator.restore(state)
         yield
-
-
-@contextmanager
-def _without_hooks(leaves: Sequence[Tensor]) -> Iterator[None]:
-    """Hooks of leaves are called once, with the gradient as a whole: by the walk outside."""
-    kept = [(each, each._hooks) for each in leaves]
-    for each, _ in kept:
-        each._hooks = None
-    try:
-        yield
-    finally:
-        for each, hooks in kept:
-            each._hooks = hooks
 
 
 def checkpoint_sequential(

@@ -1,5 +1,7 @@
 """utils.checkpoint: forward forgets, backward computes again."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,53 @@ def test_segments_of_a_sequence_are_each_computed_again(model: nn.Sequential) ->
 def test_a_function_must_return_tensors() -> None:
     with pytest.raises(TypeError, match="must return a Tensor"):
         checkpoint(lambda x: {"x": x}, dtrain.ones(1, requires_grad=True))
+
+
+def test_an_input_given_twice_or_made_of_another_gets_its_gradient_once() -> None:
+    def slopes(call: Callable[..., Tensor]) -> list[list[float]]:
+        w = dtrain.ones(3, requires_grad=True)
+        x = w * 3
+        out = call(lambda a, b, c: (a * b * c * w).sin(), x, x, w)
+        (first,) = dtrain.autograd.grad(out.sum(), w, create_graph=True)
+        (second,) = dtrain.autograd.grad(first.sum(), w)
+        return [first.tolist(), second.tolist()]
+
+    assert np.allclose(slopes(checkpoint), slopes(lambda f, *args: f(*args)), rtol=1e-5)
+
+
+def test_what_was_computed_before_is_passed_once_and_its_hooks_are_called_once() -> None:
+    def slopes(call: Callable[..., Tensor]) -> list[list[float]]:
+        w = dtrain.ones(3, requires_grad=True)
+        h, seen = (w * w).exp(), []
+        h.register_hook(lambda gradient: seen.append(gradient.tolist()))
+        (call(lambda a: (a * h).sin(), w * 2).sum() + h.sum()).backward()
+        assert w.grad is not None
+        assert len(seen) == 1
+        return [w.grad.tolist(), *seen]
+
+    assert np.allclose(slopes(checkpoint), slopes(lambda f, *args: f(*args)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(lambda x: x.mul_(3).sin(), id="changes its input"),
+        pytest.param(lambda x: x * np.random.random(), id="draws from another generator"),
+    ],
+)
+def test_a_function_that_differs_the_second_time_is_an_error(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    out = checkpoint(function, dtrain.ones(2, requires_grad=True) * 2)
+    with pytest.raises(RuntimeError, match="returned other numbers"):
+        out.sum().backward()
+
+
+def test_an_output_without_a_gradient_stays_one() -> None:
+    x = dtrain.ones(2, requires_grad=True)
+    plain, other = checkpoint(lambda x: (x.detach() * 2, x * 3), x)
+    assert not plain.requires_grad
+    assert not checkpoint(lambda x: x.detach(), x).requires_grad
+    (plain * other).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [6.0, 6.0]

@@ -88,6 +88,44 @@ def test_a_step_with_an_infinite_gradient_is_left_out() -> None:
     assert scaler.get_scale() == 2.0**15
 
 
+def test_a_scale_is_a_float32_as_in_pytorch() -> None:
+    weight = nn.Parameter(dtrain.ones(1, dtype=dtrain.float64))
+    scaler = dtrain.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=1)
+    optimizer = dtrain.optim.SGD([weight], lr=0.0)
+    scaler.scale(weight * 1e-9).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 2.0**127
+
+
+@pytest.mark.parametrize(
+    ("misuse", "error"),
+    [
+        (lambda scaler, optimizer: scaler.step(optimizer), "step.. has already been called"),
+        (lambda scaler, optimizer: scaler.unscale_(optimizer), "called after step"),
+        (lambda scaler, optimizer: scaler.step(optimizer, lambda: 1.0), "Closure"),
+    ],
+    ids=["step twice", "unscale after step", "closure"],
+)
+def test_a_scaler_is_used_in_order(
+    misuse: Callable[[dtrain.amp.GradScaler, dtrain.optim.Optimizer], object], error: str
+) -> None:
+    weight = nn.Parameter(dtrain.ones(1))
+    scaler, optimizer = dtrain.amp.GradScaler("cpu"), dtrain.optim.SGD([weight], lr=0.1)
+    scaler.scale(weight * 2).backward()
+    scaler.step(optimizer)
+    with pytest.raises(RuntimeError, match=error):
+        misuse(scaler, optimizer)
+
+
+def test_gradients_in_halves_are_not_unscaled() -> None:
+    weight = nn.Parameter(dtrain.ones(1, dtype=dtrain.float16))
+    scaler = dtrain.amp.GradScaler("cpu", init_scale=2.0)
+    scaler.scale(weight * 2).backward()
+    with pytest.raises(ValueError, match="FP16"):
+        scaler.step(dtrain.optim.SGD([weight], lr=0.1))
+
+
 def test_data_parallel_is_the_module() -> None:
     inner = nn.Linear(2, 2)
     outer = nn.DataParallel(inner)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from dtrain import (
+    amp,
+    float32,
     float64,
     get_default_dtype,
     is_grad_enabled,
@@ -17,6 +19,7 @@ from dtrain import (
     random,
     set_default_dtype,
     set_grad_enabled,
+    set_num_threads,
     zeros,
 )
 from dtrain.autograd import Tensor
@@ -214,6 +217,40 @@ def test_what_a_leaf_changes_in_model_and_settings_ends_with_it(meddle: Any) -> 
         with_history.train(0, leaf)
     assert bits(with_history, 1, 2) == bits(newcomer, 1, 2)
     assert (np.geterr(), get_default_dtype(), is_anomaly_enabled()) == kept
+
+
+def test_what_a_job_sets_while_it_is_built_ends_with_each_method() -> None:
+    class Sets(Optimized):
+        def model(self) -> nn.Module:
+            set_default_dtype(float64)
+            return super().model()
+
+    LeafComputer(Sets())
+    assert get_default_dtype() == float32
+
+
+def test_a_job_is_refused_under_a_default_dtype_that_other_processes_would_not_have() -> None:
+    set_default_dtype(float64)
+    try:
+        with pytest.raises(JobError, match="the default dtype was set to"):
+            LeafComputer(job("SGD"))
+    finally:
+        set_default_dtype(float32)
+
+
+def test_the_number_of_threads_is_not_a_leafs_to_set() -> None:
+    computer = LeafComputer(meddling(lambda model: set_num_threads(2)))
+    with pytest.raises(JobError, match="blas_threads"):
+        computer.train(0, 0)
+
+
+def test_a_loss_that_nobody_would_scale_back_is_an_error() -> None:
+    class Scaled(Optimized):
+        def loss(self, model: nn.Module, batch: Any) -> Any:
+            return amp.GradScaler("cpu").scale(super().loss(model, batch))
+
+    with pytest.raises(JobError, match="scale the gradients back"):
+        LeafComputer(Scaled()).train(0, 0)
 
 
 def bits(computer: LeafComputer, step: int, leaf: int) -> dict[str, str]:

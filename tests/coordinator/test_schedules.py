@@ -3,6 +3,7 @@
 The real cores of coordinator and workers, in virtual time: see tests/world.py.
 """
 
+import os
 from dataclasses import dataclass
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from dtrain.schedule import Schedule
 from tests.world import Faults, World, undisturbed
 
+EXAMPLES = 2000 if os.environ.get("CI") else 400  # the tests of a change should not take minutes
 SCHEDULES = st.builds(
     Schedule,
     samples=st.integers(1, 40),
@@ -56,7 +58,7 @@ LIVES = st.builds(
 )
 
 
-@settings(max_examples=2000)
+@settings(max_examples=EXAMPLES)
 @given(SCHEDULES, FAULTS, st.lists(LIVES, max_size=5), st.lists(MOMENTS, max_size=2), st.integers())
 def test_no_schedule_of_faults_shows_in_the_result(
     schedule: Schedule, faults: Faults, lives: list[Life], resumes: list[float], seed: int

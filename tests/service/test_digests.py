@@ -20,7 +20,7 @@ from tests.service.processes import (
     until,
 )
 
-SHORT, LONG = 6, 80  # epochs of 6 steps: over in an instant; long enough for others to come
+SHORT, LONG = 6, 40  # epochs of 6 steps: over in an instant; long enough for others to come
 
 
 def job(micro_batches: int, epochs: int = SHORT) -> Sequence[str]:

@@ -37,14 +37,14 @@ def destination(
 
     Raises AssertionError for another device than the CPU, TypeError for what is no dtype.
     """
+    flags = [each for each in args if isinstance(each, bool)]
+    copy = flags[1] if len(flags) > 1 else copy  # the one before it is non_blocking
     for each in args:
         if isinstance(each, Tensor):
             dtype = each.dtype
         elif isinstance(each, Device) or (isinstance(each, str) and not _is_dtype(each)):
             device = each
-        elif isinstance(each, bool):
-            continue  # non_blocking
-        elif each is not None:
+        elif each is not None and not isinstance(each, bool):
             dtype = each
     require_cpu(device)
     return (None if dtype is None else dtypes.of(dtype).dtype), copy
@@ -63,7 +63,7 @@ def type(input: Tensor, dtype: Any = None) -> Any:
     if isinstance(dtype, TensorType):
         dtype = dtype.dtype
     elif dtype is Tensor:
-        dtype = dtypes.float32
+        dtype = dtypes.get_default_dtype()
     elif isinstance(dtype, str):
         dtype = {f"torch.{kind}Tensor": name for name, kind in KINDS.items()}.get(dtype, dtype)
         if dtype not in KINDS:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd.dtypes import result_dtype
+from dtrain.autograd.dtypes import default_dtype, result_dtype
 from dtrain.autograd.functions.joining import cat, meshgrid, stack
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.shape import atleast_2d
@@ -21,7 +21,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if any(each.ndim > 2 for each in tensors):
         raise RuntimeError("torch.block_diag: Input tensors must have 2 or fewer dimensions.")
     if not tensors:
-        return wrap(np.zeros((1, 0), np.float32))
+        return wrap(np.zeros((1, 0), default_dtype()))
     dtype = result_dtype([each._array for each in tensors])
     blocks = [each.to(dtype) for each in atleast_2d(list(tensors))]
     width = sum(each._array.shape[1] for each in blocks)

@@ -99,8 +99,10 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
         raise RuntimeError("torch.histc: max must be larger than min")
     if low == high:
         low, high = low - 1, high + 1
-    held = array[(array >= low) & (array <= high)].astype(np.float64)
-    at = np.minimum((held - low) * bins // (high - low), bins - 1).astype(np.int64)
+    real = array.dtype.type if array.dtype.kind == "f" else np.float64
+    held = array[(array >= low) & (array <= high)].astype(real)
+    at = ((held - real(low)) * real(bins) / (real(high) - real(low))).astype(np.int64)
+    at = np.minimum(at, bins - 1)
     return wrap(np.bincount(at, minlength=bins).astype(array.dtype))
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.dtypes import default_dtype
 from dtrain.autograd.functions import comparison, unary
 from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, dtype_of, tensor_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import elementwise, reduce, scan
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
@@ -27,12 +29,9 @@ def require_float(input: Tensor, who: str) -> Tensor:
     if input._array.dtype.kind != "f":
         raise RuntimeError(
             f"{who}(): could not infer output dtype. Input dtype must be either a floating point "
-            f"or complex dtype. Got: {_NAMES.get(input._array.dtype.name, input.dtype)}"
+            f"or complex dtype. Got: {KINDS[input._array.dtype.name]}"
         )
     return input
-
-
-_NAMES = {"int64": "Long", "int32": "Int", "bool": "Bool", "uint8": "Byte"}
 
 
 @public()
@@ -56,6 +55,8 @@ def nansum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any 
 def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean over dimensions. Raises RuntimeError for bools and integers."""
     input = require_float(as_dtype(tensor_of(input, who="mean"), dtype), "mean")
+    if input._array.dtype == np.float16:  # in which neither the sum nor the count may fit
+        return mean(input.to(np.float32), dim, keepdim).to(np.float16)
     return reduce.mean(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
 
 
@@ -94,7 +95,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """log of the sum of e ** x over dimensions, without overflow."""
     axes = dims_of(dim, input.ndim)
     if input._array.dtype.kind != "f":
-        input = input.float()
+        input = input.to(default_dtype())
     with np.errstate(all="ignore"):
         top = input._array.max(axis=axes, keepdims=True, initial=-np.inf)
     top = wrap(np.where(np.isfinite(top), top, 0).astype(top.dtype))

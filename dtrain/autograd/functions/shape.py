@@ -250,8 +250,8 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if math.prod(shape) and (last >= input.numel() or offset < 0):
         raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset + own} are "
-            f"out of bounds for storage of size {input.nbytes}"
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset "
+            f"{offset + own} are out of bounds for storage of size {input.nbytes}"
         )
     return ops.strided(input, size=shape, stride=steps, offset=offset)
 
