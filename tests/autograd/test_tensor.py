@@ -95,3 +95,16 @@ def test_a_gradient_is_not_added_to_elements_that_share_memory() -> None:
     x.grad = ones(1).expand(2)
     with pytest.raises(RuntimeError, match="single memory location"):
         (x * 2).sum().backward()
+
+
+def test_means_and_norms_of_halves_do_not_overflow_on_the_way() -> None:
+    x = ones(70_000).half()
+    assert x.mean().item() == 1.0
+    assert (x * 300).std().item() == 0.0
+    assert (x[:100] * 300).norm().item() == 3000.0
+
+
+def test_to_copies_if_its_last_flag_says_so() -> None:
+    x = ones(2)
+    assert x.to(x.dtype, True) is x
+    assert x.to(x.dtype, False, True) is not x

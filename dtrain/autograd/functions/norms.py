@@ -7,7 +7,7 @@ from typing import Any
 from dtrain.autograd.functions import comparison
 from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, number_of
 from dtrain.autograd.functions.extremes import require_some
-from dtrain.autograd.functions.reduction import as_dtype, require_float
+from dtrain.autograd.functions.reduction import as_dtype, halves_widened, require_float
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.functions.spread import root
 from dtrain.autograd.ops import elementwise, reduce
@@ -31,6 +31,7 @@ def norm(
     return vector_norm(input, float(order), dim, keepdim)
 
 
+@halves_widened
 def vector_norm(input: Tensor, order: float, dim: Dim, keepdim: bool) -> Tensor:
     """(sum |x| ** p) ** (1 / p) over dimensions, with its limits at 0 and +-inf; its gradient is 0
     where the norm is 0."""

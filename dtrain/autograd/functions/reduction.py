@@ -1,8 +1,10 @@
 # mypy: disable-error-code="no-any-return"
 """Sums, means and products over dimensions."""
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +36,27 @@ def require_float(input: Tensor, who: str) -> Tensor:
     return input
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def halves_widened(function: F) -> F:
+    """The function, which computes in float32 for float16: sums on the way need not fit in that."""
+
+    @functools.wraps(function)
+    def widened(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if input._array.dtype != np.float16:
+            return function(input, *args, **kwargs)
+        out = function(input.to(np.float32), *args, **kwargs)
+        if isinstance(out, tuple):
+            return tuple(each.to(np.float16) for each in out)
+        return out.to(np.float16)
+
+    return widened  # type: ignore[return-value]  # of the same signature
+
+
+_mean = halves_widened(reduce.mean)
+
+
 @public()
 def sum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
@@ -55,9 +78,7 @@ def nansum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any 
 def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean over dimensions. Raises RuntimeError for bools and integers."""
     input = require_float(as_dtype(tensor_of(input, who="mean"), dtype), "mean")
-    if input._array.dtype == np.float16:  # in which neither the sum nor the count may fit
-        return mean(input.to(np.float32), dim, keepdim).to(np.float16)
-    return reduce.mean(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
+    return _mean(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
 
 
 @public()

@@ -6,7 +6,7 @@ from typing import Any
 
 from dtrain.autograd.functions import comparison
 from dtrain.autograd.functions.arguments import Dim, dims_of
-from dtrain.autograd.functions.reduction import count_along, require_float
+from dtrain.autograd.functions.reduction import count_along, halves_widened, require_float
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import elementwise, reduce
 from dtrain.autograd.tensor import Tensor
@@ -33,7 +33,13 @@ def var_mean(
     """Variance and mean over dimensions: squares over (number - correction), by default 1."""
     require_float(input, "var_mean")
     dim, less = _unbiased(dim, unbiased, correction)
-    axes = dims_of(dim, input.ndim)
+    return _var_mean(input, dims_of(dim, input.ndim), less, keepdim)
+
+
+@halves_widened
+def _var_mean(
+    input: Tensor, axes: tuple[int, ...] | None, less: float, keepdim: bool
+) -> tuple[Tensor, Tensor]:
     center = reduce.mean(input, axis=axes, keepdims=True)
     away = input - center
     squares = reduce.sum_(away * away, axis=axes, keepdims=keepdim)

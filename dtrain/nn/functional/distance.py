@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.dtypes import result_dtype
+from dtrain.autograd.functions.reduction import halves_widened
 from dtrain.autograd.inplace import assign
 from dtrain.autograd.ops.distance import lp_norm
 from dtrain.autograd.ops.logic import where
@@ -70,6 +71,7 @@ def bounded(x: Tensor, low: float) -> Tensor:
     return x + wrap(np.where(array < low, low - array, array.dtype.type(0)))
 
 
+@halves_widened
 def _norm(x: Tensor, p: float, dim: Any) -> Any:
     if not x.ndim and dim in (0, -1):
         return lp_norm(x, p=float(p))
