@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from dtrain import absent
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.combining import vander as _vander
 from dtrain.autograd.functions.linalg import cross_along, matmul, matrix_power
@@ -17,6 +18,7 @@ __all__ = [
     "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
     "vecdot", "vector_norm",
 ]  # fmt: skip
+absent.explain(__name__)
 
 
 def vector_norm(

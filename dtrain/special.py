@@ -26,6 +26,7 @@ from dtrain.autograd.functions.unary import (
     sinc,
 )
 from dtrain.autograd.functions.unary import lgamma as gammaln
+from dtrain.autograd.ops import special as ops
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
@@ -49,7 +50,7 @@ def entr(input: Tensor) -> Tensor:
 
 def xlog1py(input: Any, other: Any) -> Tensor:
     """input * log(1 + other), 0 where the input is 0, nan where other is nan."""
-    return times_log(input, other, log1p, "special_xlog1py")
+    return times_log(input, other, ops.xlog1py, "special_xlog1py")
 
 
 def ndtr(input: Tensor) -> Tensor:

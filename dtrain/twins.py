@@ -10,6 +10,7 @@ from dtrain.nn.functional import (
     bilinear,
     celu,
     celu_,
+    channel_shuffle,
     conv1d,
     conv2d,
     conv3d,
@@ -23,6 +24,7 @@ from dtrain.nn.functional import (
     max_pool2d,
     max_pool3d,
     pairwise_distance,
+    pdist,
     pixel_shuffle,
     pixel_unshuffle,
     prelu,
@@ -37,12 +39,12 @@ from dtrain.nn.functional import (
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "batch_norm",
-    "bilinear", "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "dropout_",
-    "embedding", "feature_alpha_dropout", "feature_dropout", "group_norm", "hardshrink",
+    "bilinear", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout",
+    "dropout_", "embedding", "feature_alpha_dropout", "feature_dropout", "group_norm", "hardshrink",
     "instance_norm", "layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance",
-    "pixel_shuffle", "pixel_unshuffle", "prelu", "rms_norm", "rrelu", "rrelu_", "selu", "selu_",
-    "threshold", "threshold_",
+    "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu", "rms_norm", "rrelu", "rrelu_", "selu",
+    "selu_", "threshold", "threshold_",
 ]  # fmt: skip
 
 

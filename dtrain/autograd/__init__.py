@@ -1,5 +1,6 @@
 """The engine: Tensor, the op table, and the one graph walk."""
 
+from dtrain import absent
 from dtrain.autograd import functional, functions
 from dtrain.autograd.function import Function, once_differentiable
 from dtrain.autograd.functions.creation import tensor
@@ -49,3 +50,5 @@ __all__ = [
     "tensor",
     "wrap",
 ]
+
+absent.explain(__name__)

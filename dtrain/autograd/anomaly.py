@@ -14,7 +14,7 @@ def require_numbers(node: Node, gradients: Sequence[Any]) -> None:
     """Raises RuntimeError at the first NaN, and warns of the line of the forward."""
     for at, each in enumerate(gradients):
         array = each._array if isinstance(each, Value) else each
-        if isinstance(array, np.ndarray) and np.isnan(array).any():
+        if isinstance(array, np.ndarray | np.generic) and np.isnan(array).any():
             warn_of(node)
             raise RuntimeError(
                 f"Function '{node.name()}' returned nan values in its {at}th output."

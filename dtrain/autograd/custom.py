@@ -8,7 +8,7 @@ import numpy as np
 
 from dtrain.autograd.inplace import move, require_writable
 from dtrain.autograd.modes import MODE, enable_grad, no_grad
-from dtrain.autograd.node import Node, Plan
+from dtrain.autograd.node import Node, Plan, nodes_called
 from dtrain.autograd.ops.shape import reshape
 from dtrain.autograd.value import CUSTOM, Value, attach, detached
 
@@ -30,7 +30,7 @@ def record(function: Any, ctx: Any, args: Any, outputs: Any) -> tuple[Any, ...]:
         return made
     needed = tuple(at for at, needs in enumerate(ctx.needs_input_grad) if needs)
     op = _CustomOp(function, args, outputs)
-    node = Node(op, Plan(needed, frees=bool(ctx._saved)), args)
+    node = nodes_called(op.label)(op, Plan(needed, frees=bool(ctx._saved)), args)
     several = len(outputs) > 1
     nodes = [_pick(node, op, at) if several else node for at in range(len(outputs))]
     made = tuple(_made(*each, ctx, args) for each in zip(outputs, nodes, strict=True))
@@ -142,7 +142,7 @@ class _Pick:
 
 
 def _pick(node: Node, op: "_CustomOp", at: int) -> Node:
-    picked = Node(_Pick(op.label, at), Plan(()), ())
+    picked = nodes_called(op.label)(_Pick(op.label, at), Plan(()), ())
     picked.below = [(node, None, None)]
     return picked
 
@@ -229,7 +229,7 @@ def refuse(answer: Any, sources: Sequence[Value]) -> Any:
     if not isinstance(answer, Value):
         return answer
     out = Value.result(answer._array)
-    out._node = Node(_Refusal(), Plan(tuple(range(len(sources)))), sources)
+    out._node = nodes_called("Error")(_Refusal(), Plan(tuple(range(len(sources)))), sources)
     out._requires_grad = True
     return out
 

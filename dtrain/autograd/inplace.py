@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.inference import require_changeable
 from dtrain.autograd.modes import MODE
-from dtrain.autograd.node import OUT, Node
+from dtrain.autograd.node import OUT, Node, nodes_called
 from dtrain.autograd.op import op
 from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.ops.shape import cast, overwrite
@@ -107,6 +108,7 @@ def assign(target: Value, result: Value) -> Value:
             result = overwrite(shadow(target), result)
         move(target, result)
     else:
+        require_changeable(target)
         write(target._array, result._array)
         target._bump()
     return target
@@ -193,7 +195,7 @@ def put(base: Array, part: Array, *, at: Path) -> Array:
     return base
 
 
-put.label, put.frees = "CopySlices", True  # as in PyTorch
+put.nodes, put.frees = nodes_called("CopySlices"), True  # as in PyTorch
 
 
 @op(x=lambda g, at: cut(g, at=at))

@@ -12,11 +12,13 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 
 class _Mode(threading.local):
     enabled = True
+    inference = False
     anomaly = False
     check_nan = True
 
 
 MODE = _Mode()  # one for each thread, as in PyTorch
+INFERRING: list[None] = []  # one for each block of inference mode that some thread is in
 
 
 def is_grad_enabled() -> bool:
@@ -75,10 +77,20 @@ class enable_grad(_GradMode):
 
 
 class inference_mode(_GradMode):
-    """As `no_grad`; PyTorch's further savings are not needed here. `inference_mode(False)` is
+    """As `no_grad`, and what is made inside is marked: see `inference`. `inference_mode(False)` is
     `enable_grad()`."""
 
     enabled = False
+
+    def __enter__(self) -> Self:
+        self._inside, MODE.inference = MODE.inference, True
+        INFERRING.append(None)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        INFERRING.pop()
+        MODE.inference = self._inside
 
     def __new__(cls, mode: Any = True) -> Any:
         """`@inference_mode` without parentheses decorates at once."""

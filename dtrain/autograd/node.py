@@ -1,5 +1,6 @@
 """What a graph is made of: a node for each recorded call, a leaf at the end of each path."""
 
+import functools
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -32,7 +33,7 @@ class Plan(NamedTuple):
 
 
 class Node:
-    """One recorded call of an op.
+    """One recorded call of an op. Its class is named as PyTorch names it: see `nodes_called`.
 
     below     an edge, a shape and a dtype for each input in `plan.needed`
     saved     what the rules asked for; None once backward has freed it
@@ -66,8 +67,7 @@ class Node:
     @property
     def label(self) -> str:
         """As PyTorch prints it: MulBackward0."""
-        label: str = self.op.label
-        return label
+        return type(self).__name__
 
     def name(self) -> str:
         """As PyTorch names it: its label, but for the two nodes that belong to no function."""
@@ -79,9 +79,14 @@ class Node:
         return self.extra().metadata
 
     @property
-    def next_functions(self) -> "tuple[tuple[Node, int], ...]":
-        """The nodes of the inputs that require a gradient."""
-        return tuple((edge, 0) for edge, _, _ in self.below if edge is not None)
+    def next_functions(self) -> "tuple[tuple[Node | None, int], ...]":
+        """The nodes of the inputs that have a gradient rule; None where none is required."""
+        mask: int = getattr(self.op, "differentiable", -1)
+        mask = getattr(self.op, "shown", None) or mask
+        if mask < 0:  # any number of inputs
+            return tuple((edge, 0) for edge, _, _ in self.below if edge is not None)
+        edges = self.edges()
+        return tuple((edges.get(at), 0) for at in range(mask.bit_length()) if mask >> at & 1)
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(grad_inputs, grad_outputs)` when backward has passed this node."""
@@ -93,6 +98,19 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.label} object at {id(self):#x}>"
+
+
+@functools.cache
+def nodes_called(label: str) -> type[Node]:
+    """The class of the nodes of this name: scripts ask for `type(x.grad_fn).__name__`."""
+    return type(label, (Node,), {"__slots__": ()})
+
+
+def renamed(value: Any, label: str) -> Any:
+    """What a function has just made of several ops, where PyTorch has one of this name."""
+    if value._node is not None:
+        value._node.__class__ = nodes_called(label)
+    return value
 
 
 class Extras:
@@ -133,10 +151,14 @@ class Leaf(Node):
         self.sequence = sequence()
 
     @property
-    def label(self) -> str:
-        return "AccumulateGrad"
+    def next_functions(self) -> "tuple[tuple[Node | None, int], ...]":
+        """Nothing comes after it."""
+        return ()
 
     @property
     def variable(self) -> "Value":
         """The tensor; PyTorch's name."""
         return self.tensor
+
+
+Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # PyTorch's name

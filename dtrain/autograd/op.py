@@ -26,14 +26,15 @@ to in-place changes. Where one hand-written backward for all inputs is faster, t
 """
 
 import contextvars
+import copy
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from dtrain.autograd.modes import MODE
-from dtrain.autograd.node import OUT, Guard, Leaf, Node, Plan
+from dtrain.autograd.node import OUT, Guard, Leaf, Node, Plan, nodes_called
 from dtrain.autograd.value import Array, Value, attach, memory, opened, view_of
 
 Rule: TypeAlias = Callable[..., Any]
@@ -53,11 +54,12 @@ class Op:
     Called with a Tensor among its inputs it returns a Tensor, and is recorded where one of them
     requires a gradient; called with arrays alone it returns an array.
 
-    Attributes: `name`; `label`, the name of its nodes, as PyTorch prints it; `family`, the file
-    it is declared in; `inputs` and `options`, names; `domain`, the range that samples of its inputs
-    are drawn from (None: not elementwise).
+    Attributes: `name`; `nodes`, the class of its nodes, named as PyTorch names it; `family`, the
+    file it is declared in; `inputs` and `options`, names; `domain`, the range that samples of its
+    inputs are drawn from (None: not elementwise).
     """
 
+    shown: int | None = None  # the inputs in `next_functions`, if not all differentiable ones
     frees = False  # whether backward frees a call's node though no array is kept
 
     def __init__(
@@ -70,7 +72,7 @@ class Op:
         view: bool = False,
     ) -> None:
         self.name = forward.__name__.rstrip("_")
-        self.label = f"{label or self.name.title().replace('_', '')}Backward0"
+        self.nodes = nodes_called(f"{label or self.name.title().replace('_', '')}Backward0")
         self.__doc__ = forward.__doc__
         self.family = forward.__module__.rpartition(".")[2]
         self.domain = domain
@@ -87,6 +89,14 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def called(self, label: str, only: int | None = None) -> Self:
+        """This op, its nodes under another name: what is one op here may be several in PyTorch.
+        `only`: the number of the one input that is a tensor there."""
+        twin = copy.copy(self)
+        twin.nodes = nodes_called(label)
+        twin.shown = None if only is None else 1 << only
+        return twin
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         arrays, mask, tensors, adrift = [], 0, False, False
@@ -109,7 +119,7 @@ class Op:
         mask &= self.differentiable
         if (mask or adrift) and MODE.enabled and out.dtype.kind == "f":
             plan = self._plans.get(mask) or self._make_plan(mask)
-            node = Node(self, plan, inputs)
+            node = self.nodes(self, plan, inputs)
             node.saved = self._save(plan, out, arrays, options, extra)
             if plan.guarded or plan.guards_out:
                 node.guards = _guards(plan, inputs, result)

@@ -28,6 +28,15 @@ _ARITHMETIC: dict[str, Any] = {
     "lshift": "bitwise_left_shift",
     "rshift": "bitwise_right_shift",
 }
+# Under the names, and with the inputs, that PyTorch shows where one operand is a number.
+_BY_NUMBER = {"pow": elementwise.by_number}
+_REFLECTED: dict[str, Any] = {
+    "add": lambda number, tensor: elementwise.add(tensor, number),
+    "mul": lambda number, tensor: elementwise.mul(tensor, number),
+    "sub": elementwise.sub.called("RsubBackward1", only=1),
+    "truediv": elementwise.div.called("MulBackward0", only=1),
+    "pow": elementwise.of_number,
+}
 _UNARY = {"neg": "neg", "invert": "bitwise_not", "abs": "abs", "pos": "positive"}
 
 
@@ -36,13 +45,17 @@ def _operand(other: Any) -> Any:
     return wrap(other) if isinstance(other, np.ndarray) else number_of(other)
 
 
-def _forward(function: Callable[..., Any]) -> Callable[..., Any]:
+def _forward(
+    function: Callable[..., Any], by_number: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    by_number = by_number or function
+
     def operator(self: Any, other: Any) -> Any:
         if isinstance(other, Tensor):
             return function(self, other)
         if not isinstance(other, _OPERANDS):
             return NotImplemented
-        return function(self, _operand(other))
+        return by_number(self, _operand(other))
 
     return operator
 
@@ -71,8 +84,8 @@ def attach() -> None:
     """Give Tensor its operators and methods, out of the functions of the same meaning."""
     for name, source in _ARITHMETIC.items():
         function = FUNCTIONS[source] if isinstance(source, str) else source
-        setattr(Tensor, f"__{name}__", _forward(function))
-        setattr(Tensor, f"__r{name}__", _reflected(function))
+        setattr(Tensor, f"__{name}__", _forward(function, _BY_NUMBER.get(name)))
+        setattr(Tensor, f"__r{name}__", _reflected(_REFLECTED.get(name, function)))
         setattr(Tensor, f"__i{name}__", _forward(in_place(function)))
     for name in ("lt", "le", "gt", "ge"):
         setattr(Tensor, f"__{name}__", _forward(FUNCTIONS[name]))

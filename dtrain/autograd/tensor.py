@@ -10,10 +10,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
+from dtrain import absent
 from dtrain.autograd import graph, show
 from dtrain.autograd.converting import Converting
 from dtrain.autograd.hooks import RemovableHandle, add
+from dtrain.autograd.inference import is_inference, mark
 from dtrain.autograd.inplace import require_writable
+from dtrain.autograd.modes import INFERRING, MODE
 from dtrain.autograd.node import Node
 from dtrain.autograd.ops import shape
 from dtrain.autograd.shaped import Shaped
@@ -67,6 +70,8 @@ class Tensor(Shaped, Converting):
         def __and__(self, other: Any) -> "Tensor": ...
         def __or__(self, other: Any) -> "Tensor": ...
         def __xor__(self, other: Any) -> "Tensor": ...
+    else:
+        __getattr__ = absent.attribute  # of what is missing alone
 
     __hash__ = object.__hash__
 
@@ -141,6 +146,11 @@ class Tensor(Shaped, Converting):
             raise RuntimeError(
                 "only Tensors of floating point and complex dtype can require gradients"
             )
+        if value and is_inference(self) and not MODE.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
@@ -167,6 +177,8 @@ class Tensor(Shaped, Converting):
     @property
     def _version(self) -> int:
         """How often its memory was changed in place."""
+        if is_inference(self):
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self.version()[0]
 
     @property
@@ -297,6 +309,8 @@ def wrap(array: Array, requires_grad: bool = False, kind: type[Tensor] = Tensor)
     value._version_ = None
     value._hooks = None
     value._landed = None
+    if INFERRING:
+        mark(value)
     return value
 
 

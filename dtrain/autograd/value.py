@@ -90,7 +90,9 @@ class Value:
 
     def _bump(self) -> None:
         """Say that the memory was changed in place."""
-        self.version()[0] += 1
+        version = self.version()
+        (count,) = version  # an inference tensor's does not let itself be indexed
+        version[0] = count + 1
 
     def refresh(self) -> None:
         """Find a view's place in the graph again if what it looks at has changed since.
@@ -98,12 +100,15 @@ class Value:
         Raises RuntimeError for a view that must not be looked for: see `View.require_free`.
         """
         view = self._view
-        if view is None or view.version == self.version()[0]:
+        if view is None:
+            return
+        (now,) = self.version()
+        if view.version == now:
             return
         if self._node is None and not view.base._requires_grad:
             return
         view.require_free(self._node, "its base or another view of its base has been")
-        view.version = self.version()[0]
+        view.version = now
         self.stand(view.place(self._array))
 
     def stand(self, node: Node | None) -> None:
@@ -182,13 +187,14 @@ _BOUND = {
 def view_of(result: Value, value: Value, op: "Op", options: dict[str, Any]) -> None:
     """Say that `result`, which shares the memory of `value`, was taken from it by an op."""
     above, version = value._view, value.version()
+    (count,) = version
     bound = "" if MODE.enabled else NO_GRAD
     step = (op, options)
     result._version_ = version
     if above is None:
-        result._view = View(value, (step,), version[0], bound)
+        result._view = View(value, (step,), count, bound)
     else:
-        result._view = View(above.base, (*above.steps, step), version[0], bound or above.bound)
+        result._view = View(above.base, (*above.steps, step), count, bound or above.bound)
 
 
 def follow(base: Any, steps: Steps) -> Any:

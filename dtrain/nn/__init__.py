@@ -1,8 +1,9 @@
 """Modules, with PyTorch's names, constructor arguments, default initialisation and keys."""
 
+from dtrain import absent
 from dtrain.nn import functional, init, modules, parallel, utils
+from dtrain.nn.layers import *  # noqa: F403
 from dtrain.nn.module import Module
-from dtrain.nn.modules import *  # noqa: F403
 from dtrain.nn.parallel import DataParallel
 from dtrain.nn.parameter import Buffer, Parameter
 
@@ -17,3 +18,5 @@ __all__ = [
     "parallel",
     "utils",
 ]
+
+absent.explain(__name__)

@@ -1,6 +1,7 @@
 """Batch norm and instance norm: the norms that keep running statistics."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from dtrain.autograd.dtypes import int64
@@ -38,7 +39,7 @@ class Affine(Module):
                 write(parameter, value)
 
 
-class _Tracking(Affine):
+class _NormBase(Affine):
     """A norm of channels that may keep running statistics of what it sees in training.
 
     `running_mean` and `running_var` move by `momentum` towards those of each batch; with a momentum
@@ -46,6 +47,7 @@ class _Tracking(Affine):
     updates that compose: see `dtrain.nn.updates`.
     """
 
+    _version = 2  # the first had no `num_batches_tracked`
     dims: tuple[int, ...]  # dimensions an input may have
 
     def __init__(
@@ -93,6 +95,19 @@ class _Tracking(Affine):
         self.reset_running_stats()
         super().reset_parameters()
 
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        key, version = f"{prefix}num_batches_tracked", local_metadata.get("version")
+        if self.track_running_stats and (version is None or version < 2):
+            state_dict.setdefault(key, self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
+
     def _track(self, mean: Any, var: Any, momentum: float | None) -> None:
         for name, batch in (("running_mean", mean), ("running_var", var)):
             if momentum is None:
@@ -112,7 +127,7 @@ class _Tracking(Affine):
         )
 
 
-class _BatchNorm(_Tracking):
+class _BatchNorm(_NormBase):
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel: see `functional.batch_norm`.
 
     In training by the batch's statistics, in evaluation by the running ones, if they are kept.
@@ -169,7 +184,7 @@ class BatchNorm3d(_BatchNorm):
     dims = (5,)
 
 
-class _InstanceNorm(_Tracking):
+class _InstanceNorm(_NormBase):
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel of each sample: see
     `functional.instance_norm`. An input may lack the dimension of samples."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dtrain.autograd.functions import empty
 from dtrain.autograd.ops import recurrent
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.tensor import Tensor
 from dtrain.nn import init
 from dtrain.nn.module import Module
@@ -81,7 +82,7 @@ class RNNCellBase(Module):
         if {x.dtype, *(state.dtype for state in states)} != {self.weight_ih.dtype}:
             raise RuntimeError(
                 "mat1 and mat2 must have the same dtype, but got "
-                f"{x.dtype} and {self.weight_ih.dtype}"
+                f"{KINDS[x._array.dtype.name]} and {KINDS[self.weight_ih._array.dtype.name]}"
             )
         return x.unsqueeze(0), states
 

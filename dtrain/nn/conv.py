@@ -19,7 +19,7 @@ __all__ = [
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Conv(Module):
+class _ConvNd(Module):
     """What all six share: arguments, parameters, initialisation, printing.
 
     Starts from PyTorch's numbers: weight, then bias uniform in +-1 / sqrt(fan_in), where fan_in is
@@ -103,7 +103,7 @@ class _Conv(Module):
         return ", ".join(part for part in parts if part)
 
 
-class _Forward(_Conv):
+class _Forward(_ConvNd):
     """Conv1d, Conv2d, Conv3d but for their docstrings."""
 
     transposed = False
@@ -178,7 +178,7 @@ class Conv3d(_Forward):
     ndim = 3
 
 
-class _Transposed(_Conv):
+class _Transposed(_ConvNd):
     """ConvTranspose1d, 2d, 3d but for their docstrings."""
 
     transposed = True

@@ -39,6 +39,9 @@ class WeightedLoss(Loss):
         self.register_buffer("weight", weight)
 
 
+_Loss, _WeightedLoss = Loss, WeightedLoss  # PyTorch's names
+
+
 class CrossEntropyLoss(WeightedLoss):
     """See `functional.cross_entropy`."""
 

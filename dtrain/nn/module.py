@@ -2,7 +2,7 @@
 
 import functools
 from types import FunctionType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from dtrain.nn.casting import Casting
 from dtrain.nn.hooks import Call, Hooked
@@ -62,6 +62,13 @@ class Module(Loadable, Casting, Hooked):
             if parameter.grad.requires_grad:
                 parameter.grad = parameter.grad.detach()
             write(parameter.grad, 0)
+
+    def share_memory(self) -> NoReturn:
+        """Raises RuntimeError: no memory is shared between processes."""
+        raise RuntimeError(
+            "dtrain shares no modules between processes; to train with several, see `dtrain run "
+            "--workers`"
+        )
 
     # Printing
 

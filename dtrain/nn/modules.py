@@ -1,21 +1,67 @@
-"""The names of torch.nn.modules: all modules, as in `dtrain.nn`."""
+"""The names of torch.nn.modules: all modules, as in `dtrain.nn`, and PyTorch's files of them."""
 
-from dtrain.nn.activation import *  # noqa: F403
-from dtrain.nn.attention import *  # noqa: F403
-from dtrain.nn.batchnorm import *  # noqa: F403
-from dtrain.nn.cells import *  # noqa: F403
-from dtrain.nn.containers import *  # noqa: F403
-from dtrain.nn.conv import *  # noqa: F403
-from dtrain.nn.distance import *  # noqa: F403
-from dtrain.nn.dropout import *  # noqa: F403
-from dtrain.nn.flatten import *  # noqa: F403
-from dtrain.nn.linear import *  # noqa: F403
-from dtrain.nn.loss import *  # noqa: F403
-from dtrain.nn.margin import *  # noqa: F403
-from dtrain.nn.normalization import *  # noqa: F403
-from dtrain.nn.padding import *  # noqa: F403
-from dtrain.nn.pooling import *  # noqa: F403
-from dtrain.nn.recurrent import *  # noqa: F403
-from dtrain.nn.sparse import *  # noqa: F403
-from dtrain.nn.transformer import *  # noqa: F403
-from dtrain.nn.vision import *  # noqa: F403
+import sys
+from types import ModuleType
+
+from dtrain.nn import (
+    activation,
+    attention,
+    batchnorm,
+    containers,
+    conv,
+    distance,
+    dropout,
+    flatten,
+    linear,
+    loss,
+    margin,
+    module,
+    normalization,
+    padding,
+    parameter_containers,
+    pooling,
+    recurrent,
+    sparse,
+    transformer,
+    transformer_layers,
+    tuples,
+    vision,
+)
+from dtrain.nn.layers import *  # noqa: F403
+from dtrain.nn.module import Module as Module
+
+FILES = {
+    "activation": [activation, attention],
+    "batchnorm": [batchnorm],
+    "channelshuffle": [vision],
+    "container": [containers, parameter_containers],
+    "conv": [conv],
+    "distance": [distance],
+    "dropout": [dropout],
+    "flatten": [flatten],
+    "fold": [vision],
+    "instancenorm": [batchnorm],
+    "linear": [linear],
+    "loss": [loss, margin],
+    "module": [module],
+    "normalization": [normalization],
+    "padding": [padding],
+    "pixelshuffle": [vision],
+    "pooling": [pooling],
+    "rnn": [recurrent],
+    "sparse": [sparse],
+    "transformer": [transformer, transformer_layers],
+    "upsampling": [vision],
+    "utils": [tuples],
+}
+
+
+def _declare() -> None:
+    for name, files in FILES.items():
+        made = ModuleType(f"{__name__}.{name}", f"The names of torch.nn.modules.{name}.")
+        for file in files:
+            vars(made).update((key, each) for key, each in vars(file).items() if key[:2] != "__")
+        sys.modules[made.__name__] = globals()[name] = made
+
+
+_declare()

@@ -8,6 +8,7 @@ from dtrain.autograd.functions import cat, empty, stack
 from dtrain.autograd.ops import recurrent
 from dtrain.autograd.tensor import Tensor
 from dtrain.nn import functional as F
+from dtrain.nn import packed
 from dtrain.nn.cells import GRUCell, LSTMCell, RNNCell, RNNCellBase, reset, unpacked
 from dtrain.nn.module import Module
 from dtrain.nn.parameter import Parameter, fresh
@@ -23,6 +24,7 @@ class RNNBase(Module):
     Shapes:  input (t, n, input_size), (n, t, input_size) with batch_first, or (t, input_size);
              output the same with directions * hidden_size features;
              states (num_layers * directions, n, hidden_size), zeros at first unless given.
+             A PackedSequence gives a PackedSequence, and each sequence's own last states.
     Parameters, per layer l and direction, start uniform in +-1/sqrt(hidden_size), PyTorch's
     numbers:  weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ... and the same "_reverse".
     Raises:  PyTorch's errors for arguments, shapes and dtypes that do not fit.
@@ -125,8 +127,10 @@ class RNNBase(Module):
         """One layer in one direction: output (t, n, features) and the last states (n, ...)."""
         raise NotImplementedError(f"{type(self).__name__} runs no layers")
 
-    def _run(self, input: Tensor, given: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
-        """Output and last states, for an input with or without a batch."""
+    def _run(self, input: Any, given: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        """Output and last states, for an input that is packed, or with or without a batch."""
+        if isinstance(input, packed.PackedSequence):
+            return self._run_packed(input, given)
         batched = self._check_dimensions(input, given)
         where = 0 if self.batch_first else 1
         if not batched:
@@ -142,7 +146,23 @@ class RNNBase(Module):
             return out, lasts
         return out.squeeze(where), [last.squeeze(1) for last in lasts]
 
-    def _run_layers(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _run_packed(self, input: Any, given: list[Tensor] | None) -> tuple[Any, list[Tensor]]:
+        """The same for a PackedSequence; states are in the order of the sequences before."""
+        x, sizes, order, back = input
+        if x.ndim != 2:
+            raise RuntimeError(f"input must have 2 dimensions, got {x.ndim}")
+        if given is not None and order is not None:
+            given = [state.index_select(1, order) for state in given]
+        step = x[: int(sizes[0])].unsqueeze(0 if not self.batch_first else 1)
+        out, lasts = self._run_layers(x, self._initial(step, given), sizes)
+        if back is not None:
+            lasts = [last.index_select(1, back) for last in lasts]
+        return input.with_data(out), lasts
+
+    def _run_layers(
+        self, x: Tensor, states: list[Tensor], sizes: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """All layers over steps (t, n, features), or over packed ones (all, features)."""
         lasts: list[list[Tensor]] = []
         for layer in range(self.num_layers):
             if layer:
@@ -151,19 +171,29 @@ class RNNBase(Module):
             for direction in range(self.directions):
                 at = layer * self.directions + direction
                 first = [state[at] for state in states]
-                out, last = self._run_layer(x, first, self.all_weights[at], direction == 1)
+                out, last = self._run_direction(x, first, at, sizes)
                 outs.append(out)
                 lasts.append(last)
-            x = outs[0] if len(outs) == 1 else cat(outs, dim=2)
+            x = outs[0] if len(outs) == 1 else cat(outs, dim=-1)
         return x, [stack(each) for each in zip(*lasts, strict=True)]
+
+    def _run_direction(
+        self, x: Tensor, states: list[Tensor], at: int, sizes: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        weights, reverse = self.all_weights[at], at % self.directions == 1
+        if sizes is None:
+            return self._run_layer(x, states, weights, reverse)
+        return packed.run(
+            lambda x, states: self._run_layer(x, states, weights, reverse),
+            x, states, sizes, reverse,
+        )  # fmt: skip
 
     def _check_dimensions(self, input: Any, given: list[Tensor] | None) -> bool:
         """Whether the input is batched."""
         name = "RNN" if self.mode.startswith("RNN") else self.mode
         if not isinstance(input, Tensor):
             raise TypeError(
-                f"{name} takes a Tensor, not a {type(input).__name__}; dtrain has no "
-                "PackedSequence: pad the sequences to one length"
+                f"{name} takes a Tensor or a PackedSequence, not a {type(input).__name__}"
             )
         if input.ndim not in (2, 3):
             what = "D tensor" if name == "RNN" else "D"
@@ -293,10 +323,10 @@ class LSTM(RNNBase):
         if self.proj_size:
             (h, c), (w_ih, w_hh, *biases, w_hr) = states, weights
             b_ih, b_hh = biases or (None, None)
-            packed = recurrent.lstm_by_steps(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, reverse=reverse)
+            both = recurrent.lstm_by_steps(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, reverse=reverse)
         else:
-            packed = recurrent.lstm_layer(x, *states, *weights, reverse=reverse)
-        out, last = unpacked(packed, x, states)
+            both = recurrent.lstm_layer(x, *states, *weights, reverse=reverse)
+        out, last = unpacked(both, x, states)
         return out, [out[0 if reverse else -1], last]
 
 

@@ -1,6 +1,7 @@
 """Optimizers with PyTorch's names, arguments and arithmetic, one family a file."""
 
-from dtrain.optim import lr_scheduler
+from dtrain import absent
+from dtrain.optim import lr_scheduler, swa_utils
 from dtrain.optim.adadelta import Adadelta
 from dtrain.optim.adagrad import Adagrad
 from dtrain.optim.adam import Adam, AdamW
@@ -28,4 +29,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "lr_scheduler",
+    "swa_utils",
 ]
+
+absent.explain(__name__)

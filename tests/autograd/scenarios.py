@@ -6,6 +6,7 @@ itself where that is installed.
 """
 
 import copy
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -668,6 +669,154 @@ def anomaly_detection_warns_with_the_forward_line(torch: Any) -> Any:
             kind(y.backward)
     text = str(caught[-1].message)
     return ["x.sqrt() * 0" in text, text.startswith("Error detected in")]
+
+
+@scenario
+def anomaly_detection_sees_the_nan_of_a_number(torch: Any) -> Any:
+    x = torch.tensor(-1.0, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.autograd.detect_anomaly():
+            return error(lambda: torch.sqrt(x).backward(), words=10)
+
+
+# Gradients where a function has none, and of what has no slope
+
+
+@scenario
+def gradients_at_the_edge_of_a_domain(torch: Any) -> Any:
+    found = []
+    functions = [torch.atan2, torch.xlogy, torch.special.xlog1py]
+    for function in functions:
+        for a, b in [(0, 0), (0, 2), (0, -1), (0, -2), (1, 0), (0, math.nan), (0, math.inf)]:
+            one, other = leaf(torch, a), leaf(torch, b)
+            function(one, other).sum().backward()
+            found.append([repr(each.grad.item() + 0.0) for each in (one, other)])
+        both = leaf(torch, 0, 2)
+        function(both, both).sum().backward()
+        found.append(repr(both.grad.tolist()))
+    return found
+
+
+@scenario
+def jumps_send_zeros_also_for_an_infinite_gradient(torch: Any) -> Any:
+    x = leaf(torch, 0.5, -1.5)
+    for function in (torch.sign, torch.floor, torch.round, torch.trunc):
+        (function(x) * torch.tensor([math.inf, 1.0])).sum().backward()
+    return x.grad.tolist()
+
+
+@scenario
+def elements_equal_to_the_median_share_its_gradient(torch: Any) -> Any:
+    found = []
+    for values in ([3, 1, 3], [1, 1, 1], [2, 1, 2, 1], [2, math.nan, 2], [math.nan, 1, math.nan]):
+        for name in ("median", "nanmedian"):
+            x = leaf(torch, *values)
+            middle = getattr(x, name)()
+            middle.backward()
+            found.append([repr(middle.item()), x.grad.tolist(), middle.grad_fn.name()])
+    return found
+
+
+def penalized(torch: Any, function: Callable[[Any], Any]) -> str:
+    """What a penalty on a gradient leaves behind in a weight, a bias and a factor."""
+    x = torch.tensor([[0.3, -0.2, 0.5], [0.1, 0.4, -0.7], [-0.3, 0.2, 0.6]], requires_grad=True)
+    weight = torch.tensor([[0.4, -0.3, 0.2, 0.9], [0.5, 0.1, -0.6, -0.2], [0.7, -0.8, 0.3, 0.1]])
+    bias, factor = torch.tensor([0.1, -0.2, 0.3, 0.05]), torch.tensor(1.3)
+    leaves = [each.requires_grad_() for each in (weight, bias, factor)]
+    out = (function(x @ weight + bias) * factor).sum()
+    (gradient,) = torch.autograd.grad(out, x, create_graph=True)
+    ((gradient.norm(2, 1) - 1) ** 2).mean().backward()
+    return " ".join(
+        "None" if each.grad is None else "some" if each.grad.abs().sum() > 1e-6 else "zeros"
+        for each in leaves
+    )
+
+
+@scenario
+def zeros_or_none_behind_a_penalty_on_a_gradient(torch: Any) -> Any:
+    F, zero = torch.nn.functional, torch.zeros(())
+    functions = [
+        F.relu, F.leaky_relu, F.relu6, F.hardtanh, F.softshrink, F.hardshrink, F.elu, F.tanh,
+        lambda h: F.threshold(h, 0.1, 0.0), lambda h: F.prelu(h, torch.tensor([0.2])), torch.abs,
+        lambda h: h.clamp(-0.1, 0.1), lambda h: h.max(1).values, lambda h: h.amax(1), torch.median,
+        lambda h: torch.where(h > 0, h, zero), lambda h: F.max_pool1d(h[:, None], 2), torch.sign,
+        lambda h: F.nll_loss(h, torch.tensor([0, 1, 2])), torch.floor, lambda h: h * h,
+        lambda h: F.dropout(h, 0.0), lambda h: torch.copysign(h, torch.ones(4)), lambda h: h**0,
+    ]  # fmt: skip
+    return [penalized(torch, function) for function in functions]
+
+
+@scenario
+def names_of_nodes(torch: Any) -> Any:
+    x, v, pair = leaf(torch, 1, 2, 3, 4).reshape(2, 2), leaf(torch, 1, 2), leaf(torch, 1, 2)[None]
+    F, cubes = torch.nn.functional, leaf(torch, *range(1, 9)).reshape(2, 2, 2)
+    w, i, image = leaf(torch, 1, 2, 3, 4).reshape(2, 2), torch.tensor([1, 0]), cubes[None]
+    made = [
+        x @ w, x @ v, v @ v, torch.bmm(cubes, cubes), F.linear(x, w, v), x[0], x[:, 1], x[..., 0],
+        x[1:], x[:, 1:], x[0, 1:], x[None], x[:, None], x[...], x[i], x[x > 1], x.select(0, 1),
+        x.narrow(0, 1, 1), x.index_select(0, i), x.gather(1, i[:, None]), v.unsqueeze(0),
+        pair.squeeze(), pair.squeeze(0), pair.squeeze((0,)), x.transpose(0, 1), x.t(), x.T,
+        x.permute(1, 0), x.view(-1), v.expand(2, 2), torch.stack([v, v]), torch.cat([v, v]),
+        x.max(), x.min(), x.max(1).values, x.min(1, keepdim=True).values, x.amax(1), x.sum(),
+        x.sum(1), x.mean(), x.mean(1), x + 1, 1 + x, x - 1, 1 - x, x * 2, 2 * x, x / 2, x**2, 2**x,
+        -x, x.exp(), x.clone(), x.float(), x.masked_fill(x > 1, 0.0), x.softmax(1), F.relu(x),
+        F.gelu(x), F.embedding(i, w), F.mse_loss(x, w), F.mse_loss(x, w, reduction="none"),
+        F.smooth_l1_loss(x, w), F.huber_loss(x, w), F.l1_loss(x, w), F.cross_entropy(x, i),
+        F.nll_loss(x, i), F.binary_cross_entropy(x.sigmoid(), torch.ones(2, 2).double()),
+        F.binary_cross_entropy_with_logits(x, torch.ones(2, 2).double()), F.layer_norm(x, (2,)),
+        F.batch_norm(x, None, None, training=True), F.group_norm(x, 2), F.pad(x, (1, 1)),
+        F.conv2d(image, image), F.dropout(x), x.clone().mul_(2), v.detach() * v,
+    ]  # fmt: skip
+    nodes = [each.grad_fn for each in made]
+    return [[node.name(), type(node).__name__ == node.name()] for node in nodes]
+
+
+@scenario
+def what_comes_next_in_the_graph(torch: Any) -> Any:
+    x, v, plain = leaf(torch, 1, 2, 3, 4).reshape(2, 2), leaf(torch, 1, 2), torch.ones(2).double()
+    made = [
+        x * 2, 2 * x, 1 + x, x - 1, 1 - x, x**2, 2**x, x @ x, x * v, v * plain, plain * v,
+        plain + v, plain.reshape(1, 2) @ x, x.sum(), x[0], x.masked_fill(x > 1, 0.0),
+        v.detach() / v,
+    ]  # fmt: skip
+    following = [each.grad_fn.next_functions for each in made]
+    leaf_node = v.exp().grad_fn.next_functions[0][0]
+    return [
+        [[node if node is None else node.name(), at] for node, at in each] for each in following
+    ] + [[type(leaf_node).__name__, leaf_node.next_functions == (), leaf_node.variable is v]]
+
+
+# Inference mode
+
+
+@scenario
+def what_is_made_in_inference_mode(torch: Any) -> Any:
+    x = leaf(torch, 1, 2)
+    with torch.inference_mode():
+        made = [x * 2, torch.ones(2), torch.ones(2)[:1], x[:1], torch.zeros(2).add_(1)]
+        with torch.inference_mode(False):
+            made.append(x * 2)
+        inside = torch.is_inference_mode_enabled()
+    made += [made[0][:1], made[0].detach(), made[0].clone(), made[0] + 1, made[0] + x]
+    return [inside, torch.is_inference_mode_enabled(), [each.is_inference() for each in made]]
+
+
+@scenario
+def inference_tensors_outside_of_inference_mode(torch: Any) -> Any:
+    x = leaf(torch, 1, 2)
+    with torch.inference_mode():
+        z = x * 2
+    refused = [
+        lambda: z.add_(1), lambda: z.zero_(), lambda: z[:1].mul_(2),
+        lambda: z.__setitem__(0, 1.0), lambda: z * x, lambda: torch.dot(x, z), lambda: z._version,
+        lambda: z.requires_grad_(), lambda: torch.nn.functional.linear(x, z[None]),
+    ]  # fmt: skip
+    with torch.no_grad():
+        told = [error(lambda: z.add_(1))]
+    told += [error(each, words=12) for each in refused]
+    (z.clone() * x + z).sum().backward()
+    return [told, x.grad.tolist() == z.tolist()]
 
 
 # Types, numbers, NumPy

@@ -80,7 +80,7 @@ def test_a_graph_is_shown_as_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
         "│  └─ #2 MulBackward0 (2,) float32",
         "│     ├─ #3 AccumulateGrad (2,) float32",
         "│     └─ #3 AccumulateGrad, see above",
-        "└─ #4 IndexBackward0 () float32",
+        "└─ #4 SelectBackward0 () float32",
         "   └─ #3 AccumulateGrad, see above",
     ]
 

@@ -57,8 +57,22 @@ def test_cells_one_after_the_other_are_the_network(name: str) -> None:
         np.testing.assert_allclose(_flat(hx)[0].detach().numpy(), row.detach().numpy(), rtol=1e-12)
 
 
-def test_a_packed_sequence_is_refused_in_words() -> None:
-    with pytest.raises(TypeError, match="no PackedSequence: pad the sequences"):
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_packed_sequences_run_as_each_does_alone(name: str) -> None:
+    network = getattr(nn, name)(3, 4, 2, bidirectional=True).double()
+    alone = [tensor(rng.normal(size=(length, 3))) for length in (2, 5, 1)]
+    out, last = network(nn.utils.rnn.pack_sequence(alone, enforce_sorted=False))
+    for at, (x, y) in enumerate(zip(alone, nn.utils.rnn.unpack_sequence(out), strict=True)):
+        expected, its_last = network(x)
+        np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+        for one, two in zip(_flat(last), _flat(its_last), strict=True):
+            np.testing.assert_allclose(
+                one[:, at].detach().numpy(), two.detach().numpy(), rtol=1e-12
+            )
+
+
+def test_what_is_no_tensor_is_refused_in_words() -> None:
+    with pytest.raises(TypeError, match="LSTM takes a Tensor or a PackedSequence, not a tuple"):
         nn.LSTM(2, 3)((tensor([[1.0, 2.0]]), tensor([1])))  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from tests.repo.modules import ROOT
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 JOB_LINES_MAX = 20
-SHELL = {"cd", "python3", ".", "git", "pip", "export", "bash", "kill"}
+SHELL = {"cd", "python3", ".", "git", "pip", "export", "bash", "kill", "sed"}
 
 
 def anchors(page: str) -> set[str]:

@@ -10,6 +10,7 @@ from dtrain.autograd.functions.combining import *  # noqa: F403
 from dtrain.autograd.functions.comparison import *  # noqa: F403
 from dtrain.autograd.functions.counting import *  # noqa: F403
 from dtrain.autograd.functions.creation import *  # noqa: F403
+from dtrain.autograd.functions.diagonals import *  # noqa: F403
 from dtrain.autograd.functions.einsum import *  # noqa: F403
 from dtrain.autograd.functions.extremes import *  # noqa: F403
 from dtrain.autograd.functions.indexing import *  # noqa: F403

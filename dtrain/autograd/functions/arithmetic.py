@@ -111,7 +111,10 @@ def fmod(input: Tensor, other: Any) -> Tensor:
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent."""
     _require_one("pow", input, exponent)
-    return elementwise.pow_(*_pair(input, exponent))
+    base, power = _pair(input, exponent)
+    if not isinstance(power, Tensor):
+        return elementwise.by_number(base, power)
+    return (elementwise.pow_ if isinstance(base, Tensor) else elementwise.of_number)(base, power)
 
 
 @public(in_place=True)

@@ -41,7 +41,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     axes = list(range(input.ndim))
     if axes:
         axes[first], axes[second] = axes[second], axes[first]
-    return ops.permute(input, axes=tuple(axes))
+    return ops.transpose(input, axes=tuple(axes))
 
 
 @public()
@@ -71,7 +71,7 @@ def t(input: Tensor) -> Tensor:
     """A matrix transposed."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return backwards(input)
+    return ops.t(input, axes=tuple(reversed(range(input.ndim))))
 
 
 def backwards(input: Tensor) -> Tensor:

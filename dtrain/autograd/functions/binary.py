@@ -7,8 +7,8 @@ from dtrain.autograd.functions import comparison
 from dtrain.autograd.functions.arguments import number_of, tensor_of, tensors_of
 from dtrain.autograd.functions.limits import maximum
 from dtrain.autograd.functions.registry import alias, public
-from dtrain.autograd.functions.unary import exp, exp2, isfinite, isnan, log, log2
-from dtrain.autograd.ops import rounding, trigonometry
+from dtrain.autograd.functions.unary import exp, exp2, isfinite, log, log2
+from dtrain.autograd.ops import rounding, special, trigonometry
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
@@ -92,18 +92,15 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 @public(in_place=True)
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), 0 where the input is 0, nan where other is nan."""
-    return times_log(input, other, log, "xlogy")
+    return times_log(input, other, special.xlogy, "xlogy")
 
 
-def times_log(input: Any, other: Any, logarithm: Any, who: str) -> Tensor:
-    """input * logarithm(other), 0 where the input is 0, nan where other is nan."""
+def times_log(input: Any, other: Any, product: Any, who: str) -> Tensor:
+    """`special.xlogy` or its like, of tensors or a tensor and a number."""
     if not isinstance(input, Tensor):
         tensors_of(who, other)
     source = input if isinstance(input, Tensor) else other.new_tensor(input)
-    logged = other if isinstance(other, Tensor) else source.new_tensor(other)
-    zero = (source == 0) & ~isnan(logged)
-    safe = comparison.where(zero, 1.0, logged)
-    return comparison.where(zero, source * 0.0 + 0.0 * safe, source * logarithm(safe))
+    return product(source, other if isinstance(other, Tensor) else source.new_tensor(other))
 
 
 alias("arctan2", "atan2")

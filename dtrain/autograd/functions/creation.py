@@ -49,12 +49,22 @@ def _array(source: Any, dtype: Any) -> Array:
             dtype = _natural_dtype(source)
     if isinstance(source, np.ndarray | np.generic):
         dtype_of(source.dtype, None)  # complex numbers, texts: no tensors of these
-    try:
+    if dtype is None or np.dtype(dtype).kind not in "iu" or isinstance(source, np.ndarray):
         return np.array(source, dtype=dtype, order="C")
-    except OverflowError as error:
-        if np.dtype(dtype).kind == "u" and -np.iinfo(dtype).max <= np.min(source):
-            return np.array(source).astype(dtype)  # a negative number wraps around
-        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow") from error
+    given = np.asarray(source)
+    _require_range(given, np.dtype(dtype))
+    return np.array(given, dtype=dtype, order="C")
+
+
+def _require_range(given: Array, dtype: np.dtype[Any]) -> None:
+    """Raises RuntimeError for a number beyond an integer dtype; for unsigned ones a negative whole
+    number wraps around."""
+    if given.dtype.kind not in "iufO" or not given.size:
+        return
+    limits, whole = np.iinfo(dtype), given.dtype.kind != "f"
+    low = -limits.max if dtype.kind == "u" and whole else limits.min
+    if not (given.min() >= low and given.max() <= limits.max):
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
 
 
 def _numbers(source: Any) -> Any:

@@ -10,6 +10,7 @@ from dtrain.autograd.functions import results
 from dtrain.autograd.functions.arguments import Dim, dim_of, dims_of, tensors_of
 from dtrain.autograd.functions.reduction import count_along
 from dtrain.autograd.functions.registry import public
+from dtrain.autograd.node import renamed
 from dtrain.autograd.ops import elementwise, reduce, shape
 from dtrain.autograd.tensor import Tensor, wrap
 
@@ -53,6 +54,9 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> results
     return results.aminmax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
+_max, _min = reduce.amax.called("MaxBackward1"), reduce.amin.called("MinBackward1")
+
+
 @public()
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """Greatest element of all; (values, indices) along a dimension; or of two tensors."""
@@ -60,7 +64,9 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     if pair is not None:
         tensors_of("max", input, pair)
         return elementwise.maximum(input, pair)
-    return amax(input) if dim is None else _extreme(input, reduce.argmax, dim, keepdim, "max")
+    if dim is None:
+        return _max(require_some(input, "max", None))
+    return _extreme(input, reduce.argmax, dim, keepdim, "max")
 
 
 @public()
@@ -70,7 +76,9 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
     if pair is not None:
         tensors_of("min", input, pair)
         return elementwise.minimum(input, pair)
-    return amin(input) if dim is None else _extreme(input, reduce.argmin, dim, keepdim, "min")
+    if dim is None:
+        return _min(require_some(input, "min", None))
+    return _extreme(input, reduce.argmin, dim, keepdim, "min")
 
 
 def _extreme(
@@ -82,9 +90,9 @@ def _extreme(
         return named(input.clone(), arg(input))
     indices = arg(require_some(input, who, axis), axis=axis, keepdims=True)
     values = shape.take_along(input, indices=indices._array, axis=axis)
-    if keepdim:
-        return named(values, indices)
-    return named(values.squeeze(axis), indices.squeeze(axis))
+    if not keepdim:
+        values, indices = values.squeeze(axis), indices.squeeze(axis)
+    return named(renamed(values, f"{who.title()}Backward0"), indices)
 
 
 def _place(input: Tensor, arg: Any, dim: Any, keepdim: bool, who: str) -> Tensor:

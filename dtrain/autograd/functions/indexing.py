@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.functions.registry import public
+from dtrain.autograd.inference import require_changeable
 from dtrain.autograd.inplace import assign, in_place, shadow, write
 from dtrain.autograd.modes import MODE
+from dtrain.autograd.op import Op
 from dtrain.autograd.ops import promotion, shape
 from dtrain.autograd.ops import reduce as reductions
 from dtrain.autograd.tensor import Tensor
@@ -108,13 +110,29 @@ def _reach(part: Any) -> int:
     return int(isinstance(part, int | slice))
 
 
+_VIEWS = {int: shape.select, slice: shape.narrow, type(None): shape.put_in}
+_ALL = slice(None)
+
+
+def _last_of(key: Any) -> Op:
+    """`index`, under PyTorch's name of the last step that it takes such a key apart into."""
+    parts = key if isinstance(key, tuple) else (key,)
+    last: Op = shape.whole
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            return shape.index
+        if part is not Ellipsis and not (isinstance(part, slice) and part == _ALL):
+            last = _VIEWS.get(type(part), shape.index)
+    return last
+
+
 def picked(input: Tensor, key: Any) -> Tensor:
     """input[key], for a key in NumPy's terms."""
     try:
         if isinstance(key, int | slice):
-            return shape.index(input, key=key)
+            return _VIEWS[type(key)](input, key=key)
         for each in _stages(key, input.ndim):
-            input = shape.index(input, key=each)
+            input = _last_of(each)(input, key=each)
     except IndexError as error:
         parts = key if isinstance(key, tuple) else (key,)
         used = sum(each is not None and each is not Ellipsis for each in parts)
@@ -146,6 +164,7 @@ def set_at(input: Tensor, key: Any, value: Any) -> None:
     if MODE.enabled and (input.requires_grad or value.requires_grad):
         assign(input, shape.replace(shadow(input), value, key=at))
     else:
+        require_changeable(input)
         input._array[at] = value._array
         input._bump()
 
@@ -179,6 +198,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Copy another tensor's elements into this one's memory; broadcasts and casts."""
     if MODE.enabled and (input.requires_grad or getattr(src, "requires_grad", False)):
         return in_place(_copied)(input, src)
+    require_changeable(input)
     write(input._array, fitted(src, input)._array)
     input._bump()
     return input

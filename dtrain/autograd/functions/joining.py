@@ -81,7 +81,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             )
     axis = dim_of(dim, len(first) + 1)
     dtype = result_dtype([each._array for each in given])
-    return shape.cat(*(each.to(dtype).unsqueeze(axis) for each in given), dim=axis)
+    return shape.stack(*(each.to(dtype).unsqueeze(axis) for each in given), dim=axis)
 
 
 @public(method=False)

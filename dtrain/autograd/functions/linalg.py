@@ -10,6 +10,7 @@ from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
 from dtrain.autograd.ops import linalg
 from dtrain.autograd.ops.logic import where
+from dtrain.autograd.ops.shape import reshape
 from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
@@ -37,13 +38,22 @@ def matmul(input: Any, other: Any) -> Tensor:
         raise RuntimeError(_mismatch(a, b))
     if left.ndim > 2 and right.ndim == 2:  # one product of matrices instead of many
         *lead, inner_size = left._array.shape
-        flat = linalg.matmul(left.reshape(math.prod(lead), inner_size), right)
+        flat = linalg.mm(left.reshape(math.prod(lead), inner_size), right)
         out: Tensor = flat.reshape(*lead, right._array.shape[-1])
     else:
-        out = linalg.matmul(left, right)
-    if column:
-        out = out.squeeze(-1)
-    return out.squeeze(-1 if column else -2) if row else out
+        out = (linalg.mm if left.ndim == right.ndim == 2 else linalg.bmm)(left, right)
+    if not (row or column):
+        return out
+    *lead, rows, columns = out._array.shape
+    kept = (*lead, *(() if row else (rows,)), *(() if column else (columns,)))
+    return _VECTORS[row, column](out, shape=kept)
+
+
+_VECTORS = {
+    (True, True): reshape.called("DotBackward0"),
+    (False, True): reshape.called("MvBackward0"),
+    (True, False): reshape.called("SqueezeBackward4"),
+}
 
 
 def _matrix(value: Any) -> Tensor:

@@ -46,7 +46,6 @@ def _no(name: str, why: str) -> None:
 
 _no("is_conj", "there are no complex tensors")
 _no("is_neg", "a tensor is never stored by its negative")
-_no("is_inference", "tensors are the same in inference mode")
 _no("is_pinned", "there is no GPU to copy to")
 _no("is_shared", "memory belongs to one process")
 _no("is_distributed", "tensors are whole")

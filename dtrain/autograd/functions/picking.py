@@ -18,6 +18,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+_index_select = shape.index.called("IndexSelectBackward0")
+_gather = shape.take_along.called("GatherBackward0")
+
+
 @public()
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at an index of a dimension, without it; a view."""
@@ -30,7 +34,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
             f"select(): index {index} out of range for tensor of size {list(input._array.shape)} "
             f"at dimension {axis}"
         )
-    return shape.index(input, key=(slice(None),) * axis + (int(index),))
+    return shape.select(input, key=(slice(None),) * axis + (int(index),))
 
 
 @public()
@@ -52,7 +56,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError("narrow(): length must be non-negative.")
     if at + length > size:
         raise RuntimeError(f"start ({at}) + length ({length}) exceeds dimension size ({size}).")
-    return shape.index(input, key=(slice(None),) * axis + (slice(at, at + length),))
+    return shape.narrow(input, key=(slice(None),) * axis + (slice(at, at + length),))
 
 
 def indices_of(index: Any, who: str, name: str = "index") -> Any:
@@ -83,7 +87,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if not input.ndim:
         return input.reshape(1)[index.reshape(-1)].reshape(())
     in_range(at.reshape(-1), input._array.shape[axis], IndexError, axis)
-    return shape.index(input, key=(slice(None),) * axis + (at.reshape(-1),))
+    return _index_select(input, key=(slice(None),) * axis + (at.reshape(-1),))
 
 
 def require_lined_up(input: Tensor, index: Any, axis: int) -> None:
@@ -117,7 +121,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         return shape.index(input.reshape(-1), key=at.reshape(-1)).reshape(at.shape)
     in_range(at, input._array.shape[axis], RuntimeError, axis)
     part = window(input, at.shape, axis)
-    return shape.take_along(part, indices=at, axis=axis)
+    return _gather(part, indices=at, axis=axis)
 
 
 @public()

@@ -55,6 +55,8 @@ def halves_widened(function: F) -> F:
 
 
 _mean = halves_widened(reduce.mean)
+_mean_over = halves_widened(reduce.mean.called("MeanBackward1"))
+_sum_over = reduce.sum_.called("SumBackward1")
 
 
 @public()
@@ -63,7 +65,8 @@ def sum(
 ) -> Tensor:  # fmt: skip
     """Sum over dimensions; bools and integers give int64."""
     input = as_dtype(tensor_of(input, who="sum"), dtype)
-    out = reduce.sum_(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
+    op = reduce.sum_ if dim is None else _sum_over
+    out = op(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
     return out if dtype is None else as_dtype(out, dtype)
 
 
@@ -78,7 +81,8 @@ def nansum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any 
 def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean over dimensions. Raises RuntimeError for bools and integers."""
     input = require_float(as_dtype(tensor_of(input, who="mean"), dtype), "mean")
-    return _mean(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
+    op = _mean if dim is None else _mean_over
+    return op(input, axis=dims_of(dim, input.ndim), keepdims=keepdim)
 
 
 @public()

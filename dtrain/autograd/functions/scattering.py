@@ -28,6 +28,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_masked_fill = where.called("MaskedFillBackward0", only=2)
+
+
 def _key_along(at: Any, axis: int) -> tuple[Any, ...]:
     key: list[Any] = list(np.indices(at.shape, sparse=True))
     key[axis] = at
@@ -245,7 +248,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         value = value.to(input.dtype)
     elif input._array.dtype.kind != "f":
         value = wrap(np.asarray(promotion.converted(value, input._array.dtype)))
-    return where(mask, value, input)
+    return _masked_fill(mask, value, input)
 
 
 @public(in_place=True)

@@ -2,6 +2,7 @@
 """The same elements in another shape: views where PyTorch has views."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +114,15 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return reshape(input, (*size[:at], *parts, *size[at + 1 :]))
 
 
+_SQUEEZE = defaultdict(
+    lambda: ops.reshape.called("SqueezeBackward2"),
+    {
+        type(None): ops.reshape.called("SqueezeBackward0"),
+        int: ops.reshape.called("SqueezeBackward1"),
+    },
+)
+
+
 @public()
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without dimensions of size 1, or without those given if their size is 1."""
@@ -122,7 +132,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     else:
         axes = {dim_of(each, len(size)) for each in (dim if isinstance(dim, Sequence) else [dim])}
     kept = tuple(each for at, each in enumerate(size) if at not in axes or each != 1)
-    return ops.reshape(input, shape=kept)
+    return _SQUEEZE[type(dim)](input, shape=kept)
 
 
 @public()
@@ -130,7 +140,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in."""
     size = input._array.shape
     at = dim_of(dim, len(size) + 1)
-    return ops.reshape(input, shape=(*size[:at], 1, *size[at:]))
+    return ops.unsqueeze(input, shape=(*size[:at], 1, *size[at:]))
 
 
 @public(function=False)

@@ -9,7 +9,7 @@ import numpy as np
 from dtrain.autograd.functions import results
 from dtrain.autograd.functions.arguments import dim_of
 from dtrain.autograd.functions.registry import public
-from dtrain.autograd.ops import shape
+from dtrain.autograd.ops import reduce, shape
 from dtrain.autograd.tensor import Tensor, wrap
 
 __all__ = [
@@ -101,7 +101,7 @@ def _middle(input: Tensor, dim: Any, keepdim: bool, skips_nan: bool) -> Any:
     if dim is None:
         if not input.numel():
             return input.sum() * math.nan
-        return _middle(input.reshape(-1), 0, False, skips_nan).values
+        return reduce.nanmedian(input) if skips_nan else reduce.median(input)
     axis = dim_of(dim, input.ndim)
     named = results.nanmedian if skips_nan else results.median
     if not input.ndim:

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from dtrain.autograd import dtypes
+from dtrain.autograd import dtypes, inference
 from dtrain.autograd.functions.arguments import tensor_of, tensors_of
 from dtrain.autograd.functions.registry import public
+from dtrain.autograd.modes import MODE
 from dtrain.autograd.tensor import Tensor
 
 __all__ = [
-    "can_cast", "clone", "detach", "is_complex", "is_floating_point", "is_nonzero", "is_same_size",
-    "is_signed", "numel", "promote_types", "result_type",
+    "can_cast", "clone", "detach", "is_complex", "is_floating_point", "is_inference",
+    "is_inference_mode_enabled", "is_nonzero", "is_same_size", "is_signed", "numel",
+    "promote_types", "result_type",
 ]  # fmt: skip
 
 _KIND = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -49,6 +51,18 @@ def is_floating_point(input: Tensor) -> bool:
 def is_complex(input: Tensor) -> bool:
     """Never."""
     return tensor_of(input, who="is_complex").is_complex()
+
+
+@public()
+def is_inference(input: Tensor) -> bool:
+    """Whether it was made in inference mode."""
+    return inference.is_inference(tensor_of(input, who="is_inference"))
+
+
+@public(method=False)
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in inference mode."""
+    return MODE.inference and not MODE.enabled
 
 
 @public(method=False)

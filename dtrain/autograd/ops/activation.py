@@ -13,7 +13,7 @@ from dtrain.autograd.op import fused, op
 from dtrain.autograd.ops.blocks import in_blocks, like, polynomial
 from dtrain.autograd.ops.elementwise import ANY, exp, sigmoid, tanh
 from dtrain.autograd.ops.elementwise import minimum as lesser
-from dtrain.autograd.ops.logic import where
+from dtrain.autograd.ops.logic import tied, where
 from dtrain.autograd.ops.shape import index
 from dtrain.autograd.ops.special import erf, log1p
 from dtrain.autograd.value import Array
@@ -35,7 +35,7 @@ def keep(x: Array, mask: Array) -> Any:
 @op(
     prepare=floating,
     domain=ANY,
-    x=lambda g, x, slope: keep(g, x > 0) + slope * keep(g, ~(x > 0)),
+    x=lambda g, x, slope: tied(keep(g, x > 0) + slope * keep(g, ~(x > 0)), x),
 )
 def leaky_relu(x: Array, *, slope: float = 0.01) -> Any:
     """x above 0, slope * x below; the slope at 0 is that below."""
@@ -44,7 +44,8 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Any:
 
 @op(
     prepare=common,
-    x=lambda g, x, weight: keep(g, x > 0) + weight * keep(g, ~(x > 0)),
+    label="PreluKernel",
+    x=lambda g, x, weight: tied(keep(g, x > 0) + weight * keep(g, ~(x > 0)), x),
     weight=lambda g, x: keep(g * x, ~(x > 0)),
 )
 def prelu(x: Array, weight: Array) -> Any:
@@ -66,25 +67,29 @@ def _below(x: Array, out: Array | None = None) -> Any:
     return np.clip(x, -np.inf, 0.0, out=out)
 
 
-@op(domain=ANY, x=lambda g, x, low, high: keep(g, ~((x <= low) | (x >= high))))
+@op(domain=ANY, x=lambda g, x, low, high: tied(keep(g, ~((x <= low) | (x >= high))), x))
 def hardtanh(x: Array, *, low: float = -1.0, high: float = 1.0) -> Any:
     """x between low and high, else the nearer of them; gradient 0 from there on."""
     return np.clip(x, low, high)
 
 
-@op(domain=ANY, x=lambda g, x, low: keep(g, ~(x <= low)))
+@op(domain=ANY, x=lambda g, x, low: tied(keep(g, ~(x <= low)), x))
 def threshold(x: Array, *, low: float = 0.0, value: float = 0.0) -> Any:
     """x above `low`, `value` elsewhere."""
     return np.where(x <= low, x.dtype.type(value), x)
 
 
-@op(prepare=floating, domain=ANY, x=lambda g, x, width: keep(g, ~((x >= -width) & (x <= width))))
+def _outside(g: Any, x: Any, width: float) -> Any:
+    return tied(keep(g, ~((x >= -width) & (x <= width))), x)
+
+
+@op(prepare=floating, domain=ANY, x=_outside)
 def softshrink(x: Array, *, width: float = 0.5) -> Any:
     """x, moved towards 0 by `width`, but not past it."""
     return x - np.clip(x, -width, width)
 
 
-@op(prepare=floating, domain=ANY, x=lambda g, x, width: keep(g, ~((x >= -width) & (x <= width))))
+@op(prepare=floating, domain=ANY, x=_outside)
 def hardshrink(x: Array, *, width: float = 0.5) -> Any:
     """x where |x| > width, 0 elsewhere."""
     return keep(x, ~((x >= -width) & (x <= width)))

@@ -10,7 +10,7 @@ import numpy as np
 from dtrain.autograd.dtypes import common, floating, result_dtype
 from dtrain.autograd.op import op
 from dtrain.autograd.ops import promotion
-from dtrain.autograd.ops.logic import where
+from dtrain.autograd.ops.logic import nothing, tied, where
 from dtrain.autograd.value import Array
 
 ANY = (-3.0, 3.0)
@@ -54,8 +54,8 @@ def div(a: Array, b: Array) -> Array:
 @op(
     prepare=promotion.dividing("div_floor_cpu"),
     domain=POSITIVE,
-    a=lambda g: g * 0.0,
-    b=lambda g: g * 0.0,
+    a=nothing,
+    b=nothing,
 )
 def floor_divide(a: Array, b: Array) -> Array:
     """a / b, rounded down."""
@@ -75,7 +75,7 @@ def remainder(a: Array, b: Array) -> Array:
 
 def _pow_base(g: Any, a: Any, b: Any) -> Any:
     if isinstance(b, int | float):
-        return g * (b * a ** (b - 1)) if b != 0 else g * 0.0
+        return g * (b * a ** (b - 1)) if b != 0 else nothing(g)
     return g * where(b == 0, 0.0, b * a ** (b - 1))
 
 
@@ -112,6 +112,9 @@ def pow_(a: Array, b: Any) -> Any:
     return a**b
 
 
+by_number, of_number = pow_.called("PowBackward0", only=0), pow_.called("PowBackward2", only=1)
+
+
 def _whole_power(a: Array, b: Array) -> Any:
     sign_of_power = np.where(b % 2, a, 1)  # of a = 1 or -1
     inverse = np.where(np.abs(a) == 1, sign_of_power, 0)
@@ -135,7 +138,7 @@ def abs_(x: Array) -> Array:
     return np.abs(x)
 
 
-@op(domain=ANY, x=lambda g: g * 0.0)
+@op(domain=ANY, x=nothing)
 def sign(x: Array) -> Array:
     """-1, 0 or 1."""
     return x.copy() if x.dtype.kind == "b" else np.sign(x)
@@ -171,7 +174,7 @@ def sigmoid(x: Array) -> Any:
     return 1.0 / (1.0 + np.exp(-x))
 
 
-@op(domain=ANY, x=lambda g, out: g * (out > 0))
+@op(domain=ANY, x=lambda g, out: tied(g * (out > 0), out))
 def relu(x: Array) -> Any:
     """max(x, 0), with gradient 0 at 0."""
     if x.dtype.kind == "b":

@@ -7,6 +7,7 @@ import numpy as np
 
 from dtrain.autograd.dtypes import canonical
 from dtrain.autograd.op import fused, op
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.ops.shape import permute
 from dtrain.autograd.value import Array
 
@@ -37,6 +38,9 @@ def matmul(a: Array, b: Array, *, ta: bool = False, tb: bool = False) -> Any:
              result (..., n, m).
     """
     return (a.mT if ta else a) @ (b.mT if tb else b)
+
+
+mm, bmm = matmul.called("MmBackward0"), matmul.called("BmmBackward0")
 
 
 def _linear_formula(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -88,7 +92,8 @@ def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:
         )
     if x.dtype != weight.dtype or (bias is not None and bias.dtype != weight.dtype):
         raise RuntimeError(
-            f"mat1 and mat2 must have the same dtype, but got {x.dtype} and {weight.dtype}"
+            "mat1 and mat2 must have the same dtype, but got "
+            f"{KINDS[x.dtype.name]} and {KINDS[weight.dtype.name]}"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"a bias of shape {bias.shape} does not fit {weight.shape[0]} outputs")

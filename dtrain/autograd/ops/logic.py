@@ -9,7 +9,7 @@ import numpy as np
 from dtrain.autograd.dtypes import result_dtype
 from dtrain.autograd.op import op
 from dtrain.autograd.ops import promotion
-from dtrain.autograd.value import Array
+from dtrain.autograd.value import Array, Value
 
 
 @op(prepare=promotion.wrapping)
@@ -120,3 +120,31 @@ def _as(value: Any, dtype: np.dtype[Any]) -> Any:
 def where(condition: Array, a: Array, b: Array) -> Any:
     """a where the condition holds, b elsewhere; all three broadcast."""
     return np.where(condition, a, b)
+
+
+# What a rule says of inputs that have no part in the slope of a gradient
+
+
+def nothing(g: Any) -> Any:
+    """Zeros like a gradient; not recorded, whatever the gradient is, and never nan."""
+    if isinstance(g, Value):
+        return Value.result(np.zeros(g._array.shape, g._array.dtype))
+    return np.zeros(g.shape, g.dtype)
+
+
+def tied(g: Any, x: Any) -> Any:
+    """A gradient itself; where it is recorded, x comes into it with a gradient of zeros. PyTorch
+    has such zeros, not None, behind the mask of a relu: weight decay tells one from the other."""
+    return tie(g, x) if isinstance(g, Value) else g
+
+
+@op(a=lambda g: g, x=nothing)
+def tie(a: Array, x: Array) -> Array:
+    """a itself, with a gradient of zeros for x."""
+    return a
+
+
+@op(x=tied)
+def anchor(x: Array) -> Array:
+    """x itself, with a gradient that is `tied` to it."""
+    return x

@@ -8,6 +8,8 @@ import numpy as np
 from dtrain.autograd.dtypes import canonical, floating
 from dtrain.autograd.op import fused, op
 from dtrain.autograd.ops.elementwise import exp
+from dtrain.autograd.ops.logic import anchor
+from dtrain.autograd.ops.promotion import KINDS
 from dtrain.autograd.ops.reduce import sum_
 from dtrain.autograd.ops.shape import index
 from dtrain.autograd.value import Array
@@ -93,7 +95,7 @@ def _nll_formula(
     smoothing: float = 0.0,
 ) -> Any:
     counted = _counted(log_nc, label_n, weight_c, ignore_index, smoothing)
-    loss_n = -index(log_nc, key=counted.key) * counted.weight_n
+    loss_n = -index(anchor(log_nc), key=counted.key) * counted.weight_n
     if smoothing:
         even_n = sum_(log_nc * counted.spread_c, axis=1)
         loss_n = loss_n * counted.kept - even_n * counted.mask_n
@@ -104,7 +106,7 @@ def _cross_entropy_formula(logits_nc: Any, *inputs: Any, **options: Any) -> Any:
     return _nll_formula(log_softmax(logits_nc, axis=1), *inputs, **options)
 
 
-@fused("logits_nc", formula=_cross_entropy_formula)
+@fused("logits_nc", formula=_cross_entropy_formula, label="NllLoss")
 def cross_entropy(
     logits_nc: Array,
     label_n: Array,
@@ -197,7 +199,8 @@ def check_labels(scores_nc: Array, label_n: Array, reduction: str, ignore_index:
     if reduction not in ("none", "sum", "mean"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     if label_n.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {label_n.dtype}")
+        kind = KINDS[label_n.dtype.name]
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {kind}")
     if label_n.shape != scores_nc.shape[:1]:
         raise ValueError(
             f"Expected input batch_size ({scores_nc.shape[0]}) to match "

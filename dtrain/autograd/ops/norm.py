@@ -161,7 +161,10 @@ def _batch_norm_formula(
     return (out if bias is None else out + bias.reshape((-1, 1))).reshape(x.shape)
 
 
-@fused("x", "weight", "bias", formula=_batch_norm_formula, unsaved=("bias",))
+@fused(
+    "x", "weight", "bias",
+    formula=_batch_norm_formula, unsaved=("bias",), label="NativeBatchNorm",
+)  # fmt: skip
 def batch_norm(
     x: Array,
     weight: Array | None = None,

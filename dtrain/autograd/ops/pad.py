@@ -14,7 +14,7 @@ def _less(pads: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     return tuple((-before, -after) for before, after in pads)
 
 
-@op(x=lambda g, pads: pad_constant(g, pads=_less(pads)))
+@op(label="ConstantPadNd", x=lambda g, pads: pad_constant(g, pads=_less(pads)))
 def pad_constant(x: Array, *, pads: tuple[tuple[int, int], ...], value: float = 0.0) -> Any:
     """x with `value` put before and after along each axis; a negative number takes away instead."""
     sizes = [size + sum(pad) for size, pad in zip(x.shape, pads, strict=True)]

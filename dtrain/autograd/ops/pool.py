@@ -8,6 +8,7 @@ import numpy as np
 
 from dtrain.autograd.dtypes import canonical
 from dtrain.autograd.op import fused, op
+from dtrain.autograd.ops.logic import anchor
 from dtrain.autograd.ops.resample import BLOCK, Table
 from dtrain.autograd.ops.shape import reshape, take_along
 from dtrain.autograd.ops.windows import copy_rows
@@ -18,7 +19,7 @@ def _max_pool_formula(x: Any, *, tables: tuple[Table, ...]) -> Any:
     lead = x.shape[: x.ndim - len(tables)]
     array = x._array if isinstance(x, Value) else x
     indices = max_pool_indices(array, tables=tables)
-    planes = reshape(x, shape=(*lead, prod(x.shape[len(lead) :])))
+    planes = reshape(anchor(x), shape=(*lead, prod(x.shape[len(lead) :])))
     flat = indices.reshape(*lead, prod(indices.shape[len(lead) :]))
     return reshape(take_along(planes, indices=flat, axis=len(lead)), shape=indices.shape)
 

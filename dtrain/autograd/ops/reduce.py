@@ -11,6 +11,7 @@ import numpy as np
 
 from dtrain.autograd.dtypes import canonical
 from dtrain.autograd.op import op
+from dtrain.autograd.ops.logic import where
 from dtrain.autograd.value import Array
 
 FEW = 64  # elements whose sum is formed in PyTorch's order
@@ -125,6 +126,26 @@ def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
 def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Least element over axes (None: all of them); nan if there is one."""
     return x.min(axis=axis, keepdims=keepdims)
+
+
+def _among_equals(g: Any, x: Any, out: Any) -> Any:
+    wins = (x == out) | ((x != x) & (out != out))
+    return where(wins, g / wins.sum(), 0.0)
+
+
+@op(prepare=_canonical, x=_among_equals)
+def median(x: Array) -> Any:
+    """The median of all elements, of two the lower; nan if there is one. Equal ones share the
+    gradient evenly."""
+    ordered = np.sort(x.reshape(-1))
+    return ordered[-1] if ordered[-1] != ordered[-1] else ordered[(x.size - 1) // 2]
+
+
+@op(prepare=_canonical, x=_among_equals)
+def nanmedian(x: Array) -> Any:
+    """As `median`, of what is not nan."""
+    ordered = np.sort(x.reshape(-1))
+    return ordered[max(x.size - np.isnan(x).sum() - 1, 0) // 2]
 
 
 @op()

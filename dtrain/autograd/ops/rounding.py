@@ -10,33 +10,29 @@ from dtrain.autograd.dtypes import common, floating
 from dtrain.autograd.op import op
 from dtrain.autograd.ops import promotion
 from dtrain.autograd.ops.elementwise import ANY, POSITIVE
-from dtrain.autograd.ops.logic import where
+from dtrain.autograd.ops.logic import nothing, tied, where
 from dtrain.autograd.value import Array
 
 
-def _nothing(g: Any) -> Any:
-    return g * 0.0
-
-
-@op(prepare=promotion.numbers("floor_vml_cpu"), domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("floor_vml_cpu"), domain=ANY, x=nothing)
 def floor(x: Array) -> Any:
     """The greatest integer that is not greater."""
     return np.floor(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(prepare=promotion.numbers("ceil_vml_cpu"), domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("ceil_vml_cpu"), domain=ANY, x=nothing)
 def ceil(x: Array) -> Any:
     """The least integer that is not less."""
     return np.ceil(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(prepare=promotion.numbers("trunc_vml_cpu"), domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("trunc_vml_cpu"), domain=ANY, x=nothing)
 def trunc(x: Array) -> Any:
     """The integer part."""
     return np.trunc(x) if x.dtype.kind == "f" else x.copy()
 
 
-@op(prepare=promotion.numbers("round_vml_cpu"), domain=ANY, x=_nothing)
+@op(prepare=promotion.numbers("round_vml_cpu"), domain=ANY, x=nothing)
 def round_(x: Array, *, decimals: int = 0) -> Any:
     """To the nearest integer, to the even one of two; or to so many decimals."""
     if not decimals:
@@ -115,7 +111,7 @@ def quotient(a: Any, b: Any) -> Any:
     return trunc(a / b)
 
 
-@op(prepare=promotion.dividing("div_trunc_cpu"), domain=POSITIVE, a=_nothing, b=_nothing)
+@op(prepare=promotion.dividing("div_trunc_cpu"), domain=POSITIVE, a=nothing, b=nothing)
 def trunc_divide(a: Array, b: Array) -> Any:
     """a / b, rounded towards zero; for integers without a detour through floats."""
     dtype = np.result_type(a, b)
@@ -128,22 +124,22 @@ def trunc_divide(a: Array, b: Array) -> Any:
 @op(
     prepare=floating,
     domain=ANY,
-    a=lambda g, a, b: where(b >= 0.0, g, -g) * where(a >= 0.0, 1.0, -1.0),
-    b=lambda g: g * 0.0,
+    a=lambda g, a, b: tied(where(b >= 0.0, g, -g) * where(a >= 0.0, 1.0, -1.0), a),
+    b=nothing,
 )
 def copysign(a: Array, b: Array) -> Any:
     """|a| with the sign of b."""
     return np.copysign(a, b)
 
 
-@op(prepare=common, domain=ANY, a=_nothing, b=_nothing)
+@op(prepare=common, domain=ANY, a=nothing, b=nothing)
 def heaviside(a: Array, b: Array) -> Any:
     """0 below zero, 1 above, b at zero."""
     dtype = np.result_type(a, b)
     return np.where(a == 0, b, a > 0).astype(dtype)
 
 
-@op(prepare=common, a=lambda g: g, b=_nothing)
+@op(prepare=common, a=lambda g: g, b=nothing)
 def nextafter(a: Array, b: Array) -> Any:
     """The next floating point number after a, towards b."""
     return np.nextafter(a, b)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dtrain.autograd.op import fused, op
+from dtrain.autograd.ops.logic import nothing
 from dtrain.autograd.value import Array
 
 
@@ -48,6 +49,13 @@ def index(x: Array, *, key: Any) -> Any:
     if isinstance(out, np.ndarray):
         return out
     return x[(*(key if isinstance(key, tuple) else (key,)), ...)]  # a view, also of one element
+
+
+# PyTorch's names of what is one op here
+unsqueeze = reshape.called("UnsqueezeBackward0")
+transpose, t = permute.called("TransposeBackward0"), permute.called("TBackward0")
+select, narrow = index.called("SelectBackward0"), index.called("SliceBackward0")
+put_in, whole = index.called("UnsqueezeBackward0"), index.called("AliasBackward0")
 
 
 @op(x=lambda g, key: index(g, key=key))
@@ -104,6 +112,9 @@ def cat(*arrays: Array, dim: int = 0) -> tuple[Array, Any]:
     return np.concatenate(arrays, axis=dim), backward
 
 
+stack = cat.called("StackBackward0")
+
+
 @op(
     x=lambda g, key: replace(g, 0.0, key=key),
     value=lambda g, key: index(g, key=key),
@@ -115,7 +126,7 @@ def replace(x: Array, value: Array, *, key: Any) -> Array:
     return out
 
 
-@op(label="CopyBackwards", x=lambda g: g * 0.0, value=lambda g: g)
+@op(label="CopyBackwards", x=nothing, value=lambda g: g)
 def overwrite(x: Array, value: Array) -> Array:
     """The second of two arrays of one shape: the first one was written over."""
     return np.array(value, dtype=x.dtype)

@@ -11,7 +11,8 @@ import numpy as np
 from dtrain.autograd.dtypes import floating
 from dtrain.autograd.op import op
 from dtrain.autograd.ops.blocks import in_blocks, like, polynomial
-from dtrain.autograd.ops.elementwise import ANY, exp
+from dtrain.autograd.ops.elementwise import ANY, POSITIVE, exp
+from dtrain.autograd.ops.logic import where
 from dtrain.autograd.value import Array
 
 _SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
@@ -195,3 +196,31 @@ def _ratio(x: Array, coefficients: Sequence[Sequence[float]]) -> Any:
     polynomial(x, coefficients[1], below)
     above /= below
     return above
+
+
+@op(
+    prepare=floating,
+    domain=POSITIVE,
+    a=lambda g, a, b: where((a == 0) & (b <= 0), 0.0, xlogy(g, b)),
+    b=lambda g, a, b: g * a / b,
+)
+def xlogy(a: Array, b: Array) -> Any:
+    """a * log(b); 0 where a is 0, but nan where b is nan."""
+    return _unless_zero(a, b, a * np.log(b))
+
+
+@op(
+    prepare=floating,
+    domain=POSITIVE,
+    label="SpecialXlog1Py",
+    a=lambda g, a, b: where((a == 0) & (b <= -1), 0.0, xlog1py(g, b)),
+    b=lambda g, a, b: g * a / (b + 1.0),
+)
+def xlog1py(a: Array, b: Array) -> Any:
+    """a * log(1 + b); 0 where a is 0, but nan where b is nan."""
+    return _unless_zero(a, b, a * np.log1p(b))
+
+
+def _unless_zero(a: Array, b: Array, product: Any) -> Any:
+    """The product, and 0 where a is 0, whatever b is, but for nan."""
+    return np.where((np.asarray(a) == 0) & ~np.isnan(b), product.dtype.type(0), product)

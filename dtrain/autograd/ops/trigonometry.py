@@ -10,6 +10,7 @@ import numpy as np
 from dtrain.autograd.dtypes import floating
 from dtrain.autograd.op import op
 from dtrain.autograd.ops.elementwise import ANY, POSITIVE, sqrt
+from dtrain.autograd.ops.logic import where
 from dtrain.autograd.value import Array
 
 INSIDE = (-0.9, 0.9)
@@ -55,12 +56,18 @@ def atan(x: Array) -> Any:
 @op(
     prepare=floating,
     domain=POSITIVE,
-    a=lambda g, a, b: g * (b / (a * a + b * b)),
-    b=lambda g, a, b: g * (-a / (a * a + b * b)),
+    a=lambda g, a, b: g * (b / _from_origin(a, b)),
+    b=lambda g, a, b: g * (-a / _from_origin(a, b)),
 )
 def atan2(a: Array, b: Array) -> Any:
-    """Angle of the point (b, a), in radians, in (-pi, pi]."""
+    """Angle of the point (b, a), in radians, in (-pi, pi]; gradient 0 at the origin."""
     return np.arctan2(a, b)
+
+
+def _from_origin(a: Any, b: Any) -> Any:
+    """The squared distance, which is divided by: 1 for the origin itself."""
+    square = a * a + b * b
+    return where(square == 0, 1.0, square)
 
 
 @op(prepare=floating, domain=ANY, x=lambda g, x: g * cosh(x))

@@ -1,5 +1,6 @@
 """Functions of tensors that modules are made of: PyTorch's `nn.functional`, one family a file."""
 
+from dtrain import absent
 from dtrain.nn.functional.activation import *  # noqa: F403
 from dtrain.nn.functional.attention import *  # noqa: F403
 from dtrain.nn.functional.bilinear import *  # noqa: F403
@@ -15,3 +16,5 @@ from dtrain.nn.functional.pooling import *  # noqa: F403
 from dtrain.nn.functional.softmax import *  # noqa: F403
 from dtrain.nn.functional.sparse import *  # noqa: F403
 from dtrain.nn.functional.vision import *  # noqa: F403
+
+absent.explain(__name__)

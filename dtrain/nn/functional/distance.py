@@ -12,7 +12,7 @@ from dtrain.autograd.ops.distance import lp_norm
 from dtrain.autograd.ops.logic import where
 from dtrain.autograd.tensor import Tensor, wrap
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
 def normalize(
@@ -40,6 +40,23 @@ def pairwise_distance(
     gap = (x1 - x2) + eps
     length = _norm(gap if gap.is_floating_point() else gap.float(), p, -1)
     return length if keepdim else _squeezed(length, -1)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """p-norms of the differences of all pairs of rows, each pair once.
+
+    Shapes:  input (n, d);  result (n (n - 1) / 2): rows 0 and 1, 0 and 2, ..., 1 and 2, ...
+    Raises:  RuntimeError for another number of dimensions, integers, and a negative p.
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if not input.is_floating_point():
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    one, other = (wrap(rows) for rows in np.triu_indices(len(input), 1))
+    gap: Any = input[one] - input[other]
+    return _squeezed(_norm(gap, p, -1), -1) if gap.numel() else gap.sum(-1)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:

@@ -48,6 +48,32 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return reshape(out, shape=(*lead, channels * r * r, h // r, w // r))
 
 
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels of g groups, the first of each before the second of each: (n, g c, ...) as
+    (n, c g, ...).
+
+    Raises:  RuntimeError for fewer than 3 dimensions, for groups that do not divide the channels.
+    Source:  Zhang et al. 2018.
+    """
+    if input.ndim < 3:
+        raise RuntimeError(
+            "channel_shuffle expects input with > 2 dims, but got input with sizes "
+            f"{list(input.shape)}"
+        )
+    if groups <= 0:
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
+    n, channels, *rest = input.shape
+    if channels % groups:
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {channels} channels and {groups} "
+            "groups."
+        )
+    split = reshape(input, shape=(n, groups, channels // groups, prod(rest)))
+    return reshape(permute(split, axes=(0, 2, 1, 3)), shape=input.shape)
+
+
 def _check_shuffle(name: str, word: str, input: Tensor, factor: int) -> None:
     if input.ndim < 3:
         raise RuntimeError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dtrain.autograd.node import renamed
 from dtrain.autograd.ops import pointwise
 from dtrain.autograd.ops.logic import where
 from dtrain.autograd.tensor import Tensor, wrap
@@ -42,7 +43,7 @@ def mse_loss(
     if weight is None and not (input.is_floating_point() or target.is_floating_point()):
         require_float(input, "mse_cpu")
     loss = pointwise.squared_error(input, target)
-    return _averaged(loss, input, weight, reduction, True)
+    return renamed(_averaged(loss, input, weight, reduction, True), "MseLossBackward0")
 
 
 def l1_loss(
@@ -77,7 +78,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     require_float(input, "smooth_l1_cpu")
-    return reduced(pointwise.huber(input, target, delta=float(beta), scale=1.0 / beta), reduction)
+    loss = pointwise.huber(input, target, delta=float(beta), scale=1.0 / beta)
+    return renamed(reduced(loss, reduction), "SmoothL1LossBackward0")
 
 
 def huber_loss(
@@ -96,7 +98,7 @@ def huber_loss(
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     require_float(input, "huber_cpu")
     loss = pointwise.huber(input, target, delta=float(delta))
-    return _averaged(loss, input, weight, reduction, False)
+    return renamed(_averaged(loss, input, weight, reduction, False), "HuberLossBackward0")
 
 
 def _compare_sizes(input: Tensor, target: Tensor) -> None:
@@ -156,7 +158,8 @@ def binary_cross_entropy(
         if not ((array >= 0) & (array <= 1)).all():
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     loss = pointwise.binary_entropy(input, target)
-    return reduced(_weighted(loss, weight, "binary_cross_entropy"), reduction)
+    loss = reduced(_weighted(loss, weight, "binary_cross_entropy"), reduction)
+    return renamed(loss, "BinaryCrossEntropyBackward0")
 
 
 def binary_cross_entropy_with_logits(
@@ -192,7 +195,8 @@ def binary_cross_entropy_with_logits(
         require_constant(pos_weight, name, "pos_weight")
         share = (pos_weight - 1) * target + 1
         loss = (1 - target) * input - share * logsigmoid(input)
-    return reduced(_weighted(loss, weight, name), reduction)
+    loss = reduced(_weighted(loss, weight, name), reduction)
+    return renamed(loss, "BinaryCrossEntropyWithLogitsBackward0")
 
 
 def _weighted(loss: Any, weight: Tensor | None, function: str) -> Any:

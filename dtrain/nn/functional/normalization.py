@@ -21,6 +21,9 @@ __all__ = [
     "rms_norm",
 ]
 
+_LAYER_NORM = norm.standardize.called("NativeLayerNormBackward0")
+_GROUP_NORM = norm.standardize.called("NativeGroupNormBackward0")
+
 
 def layer_norm(
     input: Tensor,
@@ -80,7 +83,7 @@ def _over_last(
         )
     _require_one_float(input, weight, bias)
     rows = (math.prod(input.shape[: -len(shape)]), 1, math.prod(shape))
-    return norm.standardize(input, weight, bias, rows=rows, eps=eps, center=center)
+    return _LAYER_NORM(input, weight, bias, rows=rows, eps=eps, center=center)
 
 
 def group_norm(
@@ -123,7 +126,7 @@ def _over_groups(
 ) -> Tensor:
     samples, channels, *space = input.shape
     rows = (samples, groups, channels // max(1, groups) * math.prod(space))
-    return norm.standardize(input, weight, bias, rows=rows, eps=eps)
+    return _GROUP_NORM(input, weight, bias, rows=rows, eps=eps)
 
 
 def batch_norm(

@@ -1,7 +1,8 @@
-"""Gradients clipped, parameters as one vector, sequences padded."""
+"""Gradients clipped, parameters as one vector, sequences padded and packed."""
 
 from dtrain.nn.utils import rnn
 from dtrain.nn.utils.clip import (
+    clip_grad_norm,
     clip_grad_norm_,
     clip_grad_value_,
     clip_grads_with_norm_,
@@ -10,6 +11,7 @@ from dtrain.nn.utils.clip import (
 from dtrain.nn.utils.vector import parameters_to_vector, vector_to_parameters
 
 __all__ = [
+    "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",

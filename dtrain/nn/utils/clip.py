@@ -15,7 +15,10 @@ from dtrain.autograd.dtypes import canonical
 from dtrain.autograd.tensor import Tensor, wrap
 from dtrain.autograd.value import Array
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ = [
+    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
+    "get_total_norm",
+]  # fmt: skip
 
 Tensors: TypeAlias = Tensor | Iterable[Tensor]
 
@@ -44,6 +47,23 @@ def clip_grad_norm_(
     norm = get_total_norm(_gradients(found), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(found, max_norm, norm, foreach)
     return norm
+
+
+def clip_grad_norm(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """`clip_grad_norm_`, under its old name. Warns of that."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 
 def get_total_norm(

@@ -1,5 +1,6 @@
 """The names of torch.utils.data; they live in `dtrain.data`."""
 
+from dtrain import absent
 from dtrain.data import (
     BatchSampler,
     ChainDataset,
@@ -48,3 +49,5 @@ __all__ = [
     "random_split",
     "sampler",
 ]
+
+absent.explain(__name__)

@@ -14,5 +14,7 @@ SAMPLES = {
     "bitwise_left_shift": [Sample((PAIRS, np.array([3, 1])))],
     "bitwise_right_shift": [Sample((PAIRS, np.array([3, 1])))],
     "bitwise_not": [Sample((PAIRS > 0,))],
+    "tie": [Sample((draw(2, 3), draw(2, 3)))],
+    "anchor": [Sample((draw(2, 3),))],
     "where": [Sample((PAIRS > 0, draw(2, 2), draw(2))), Sample((PAIRS > 0, draw(2, 1), 0.5))],
 }

@@ -86,6 +86,11 @@ BY_DIM = [
     call(floats(2, 3), 1), call(apart(3, 4), dim=0), call(floats(), 0), call(floats(0, 2), 1),
     call(labels(5, 2, 3), 1, dtype=...),
 ]  # fmt: skip
+BYTES = [  # a negative number wraps around
+    call([0, 255, 254.5], dtype=torch.uint8), call([[-1], [-255]], dtype=torch.uint8),
+    call(-1, dtype=torch.uint8), call([127.0, -128.0], dtype=torch.int8),
+]  # fmt: skip
+BEYOND = [300, [300], 300.5, [[1], [-256]], 255.5, -0.5, float("nan"), np.int64(300)]
 MAKING = [
     call([1.5, -2.0]), call([[1, 2], [3, 4]]), call(3), call(2.5), call(True), call([]),
     call([1, 2], dtype=...), call(floats(2, 3)), call([True, 2.5]), call(np.arange(3.0)),
@@ -101,7 +106,7 @@ POOLS = {
 
 EXTRA: dict[str, list[Call]] = {
     # making tensors
-    "tensor": MAKING,
+    "tensor": [*MAKING, *BYTES],
     "as_tensor": MAKING,
     "asarray": [*MAKING, call(floats(2), copy=True), call(fixed(2), dtype=torch.float64)],
     "from_numpy": [call(np.arange(6.0).reshape(2, 3).T), call(np.array(2)), call(np.zeros((0, 2)))],
@@ -141,6 +146,11 @@ EXTRA: dict[str, list[Call]] = {
     "Tensor.cpu": ANY,
     "Tensor.relu_": ANY,
     "Tensor.to_dense": ANY,
+    "Tensor.fill_diagonal_": [
+        call(floats(3, 4), 1.5), call(apart(4, 2), 2), call(floats(7, 2), 0.5, wrap=True),
+        call(apart(3, 3, 3), 1.0), call(labels(5, 3, 2), 7), call(floats(7, 3), 0.5, True),
+        call(floats(0, 3), 1.0),
+    ],
     "Tensor.set_": [call(fixed(2), fixed(3, 2))],
     "Tensor.apply_": [call(fixed(2, 3), half), call(labels(5, 3), half)],
     "Tensor.map_": [call(fixed(2, 3), fixed(2, 3), max), call(fixed(3), fixed(1), max)],
@@ -184,7 +194,16 @@ EXTRA: dict[str, list[Call]] = {
 
 # Wrong calls, for which dtrain raises an error of PyTorch's class.
 WRONG: dict[str, list[Call]] = {
-    "tensor": [call([[1, 2], [3]]), call("text"), call(["a"]), call(None), call([1, None])],
+    "tensor": [
+        call([[1, 2], [3]]),
+        call("text"),
+        call(["a"]),
+        call(None),
+        call([1, None]),
+        *(call(value, dtype=torch.uint8) for value in BEYOND),
+        call([128], dtype=torch.int8),
+        call([-128.5], dtype=torch.int8),
+    ],
     "as_tensor": [call([[1, 2], [3]]), call({})],
     "from_numpy": [call([1.0, 2.0]), call(np.array(["a"]))],
     "asarray": [call(None), call([1.0], copy=False)],
@@ -199,6 +218,7 @@ WRONG: dict[str, list[Call]] = {
     "Tensor.map_": [call(floats(2), fixed(2), max), call(fixed(2), fixed(3), max)],
     "Tensor.copy_": [call(floats(2, 3), floats(2)), call(floats(2), floats(2, 2))],
     "Tensor.cuda": [call(floats(2))],
+    "Tensor.fill_diagonal_": [call(fixed(3), 1.0), call(fixed(3, 2, 3), 1.0)],
     "Tensor.type": [call(floats(2), "text")],
     "nn.functional.softmax": [call(floats(2, 3), 2), call(floats(), 1), call(labels(3, 2), 0)],
     "nn.functional.log_softmax": [call(floats(2, 3), -3), call(labels(3, 2), 0)],
@@ -264,6 +284,7 @@ MODULES: dict[str, list[Module]] = {
     ],
     "Fold": [Module(module((3, 4), (2, 2)), module(floats(2, 12, 6)))],
     "Unfold": [Module(module((2, 3), padding=1, stride=2), IMAGES)],
+    "ChannelShuffle": [Module(module(2), IMAGES), Module(module(3), module(apart(2, 6, 5)))],
     "PixelShuffle": [Module(module(2), IMAGES)],
     "PixelUnshuffle": [Module(module(2), IMAGES), Module(module(3), module(apart(2, 6, 6)))],
     "Upsample": [
