@@ -132,7 +132,7 @@ EXACT_FAMILIES = {"fold", "inplace", "logic", "pad", "pool", "resample", "roundi
 EXACT_FAMILIES |= {"scattering"}
 EXACT = {"amax", "amin", "argmax", "argmin", "drawn", "embedding", "expand", "flip", "keep", "nll"}
 EXACT |= {"prelu", "window_sum", "binary_entropy", "binary_entropy_of_logits", "divergence"}
-EXACT |= {"polygamma"}
+EXACT |= {"polygamma", "median", "nanmedian"}
 OTHERS = [
     name
     for name, op in OPS.items()

@@ -26,6 +26,7 @@ RANDOM = "random/test_functions.py"
 
 # Names that other files compare with PyTorch, by their file.
 ELSEWHERE = {
+    "": {"../autograd/scenarios.py": ["is_inference_mode_enabled"]},
     "nn": {
         "nn/test_module.py": ["Module", "Parameter", "Buffer"],
         "nn/test_containers.py": [
@@ -90,7 +91,7 @@ def with_twins(names: set[str]) -> set[str]:
 def elsewhere() -> dict[str, str]:
     """Names and the files that compare them."""
     return {
-        f"{where}.{name}": file
+        f"{where}.{name}".removeprefix("."): file
         for where, files in ELSEWHERE.items()
         for file, names in files.items()
         for name in names
