@@ -1,5 +1,6 @@
 """The headline, with real processes: the digest does not depend on who computed what."""
 
+import itertools
 import os
 import random
 import signal
@@ -20,7 +21,9 @@ from tests.service.processes import (
     until,
 )
 
-SHORT, LONG = 6, 40  # epochs of 6 steps: over in an instant; long enough for others to come
+TCP = "tcp://127.0.0.1:0"
+QUICK = [(1, TCP, 6), (2, "ipc", 8)]
+SHORT, LONG = 6, 24  # epochs of 6 steps: over in an instant; long enough for others to come
 
 
 def job(micro_batches: int, epochs: int = SHORT) -> Sequence[str]:
@@ -40,11 +43,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-@pytest.mark.parametrize("micro_batches", [8, 6])
-@pytest.mark.parametrize("bind", ["ipc", "tcp://127.0.0.1:0"])
 @pytest.mark.parametrize(
-    "workers",
-    [1, 2, pytest.param(3, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)],
+    ("workers", "bind", "micro_batches"),
+    [
+        pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+        for case in itertools.product((1, 2, 3, 5), ("ipc", TCP), (8, 6))
+    ],
 )
 def test_any_number_of_workers_gives_the_digest_of_one_process(
     workers: int, bind: str, micro_batches: int, folder: Path
@@ -55,7 +59,7 @@ def test_any_number_of_workers_gives_the_digest_of_one_process(
     assert ended.digest == alone(micro_batches, folder)
 
 
-@pytest.mark.parametrize("micro_batches", [8, 6])
+@pytest.mark.parametrize("micro_batches", [8, pytest.param(6, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_worker_killed_at_a_random_moment_does_not_show(
     seed: int, micro_batches: int, folder: Path, tmp_path: Path

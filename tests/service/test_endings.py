@@ -88,8 +88,15 @@ def test_a_traceback_of_any_length_reaches_the_console(job: Any, tmp_path: Path)
     assert "step 3, leaf " in ended.err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "workers"),
+    [
+        (signal.SIGINT, 130, "2"),
+        (signal.SIGTERM, 143, "0"),
+        pytest.param(signal.SIGINT, 130, "0", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, "2", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_while_the_job_is_built_ends_at_once(
     number: signal.Signals, code: int, workers: str, job: Any, tmp_path: Path
 ) -> None:

@@ -7,14 +7,22 @@ import pytest
 from tests.service.processes import ROOT, dtrain, options
 
 MODELS = str(ROOT / "tests" / "compute" / "models.py")
-OTHERS = ["Recurrent", "Attending", "Cumulative", "Grouped", "Tied", "Penalised", "Random"]
+OTHERS = [
+    "Characters",
+    "Recurrent",
+    "Attending",
+    "Cumulative",
+    "Grouped",
+    "Tied",
+    "Penalised",
+    "Random",
+]
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "Convolutional",
-        "Characters",
         *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS),
     ],
 )

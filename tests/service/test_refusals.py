@@ -74,21 +74,12 @@ def job(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Any:
-    """A coordinator that waits for workers, and its address."""
+    """A coordinator that waits for workers, for a run that is short once they are there."""
 
     def serve(job: str, **environment: str) -> Any:
-        return running(
-            *(
-                "coordinator",
-                job,
-                "--bind",
-                "tcp://127.0.0.1:*",
-                "--run-dir",
-                str(tmp_path / "run"),
-            ),
-            cwd=tmp_path,
-            **environment,
-        )
+        short = ["--bind", "tcp://127.0.0.1:*", *options(epochs=1)]
+        where = ["--run-dir", str(tmp_path / "run")]
+        return running("coordinator", job, *short, *where, cwd=tmp_path, **environment)
 
     return serve
 
