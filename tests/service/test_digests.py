@@ -93,6 +93,7 @@ def test_a_worker_that_joins_late_over_tcp_does_not_show(
     assert ended.digest == alone(micro_batches, folder, LONG)
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_worker_and_goes_on_when_one_joins(folder: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     address = "tcp://127.0.0.1:5732"

@@ -60,7 +60,7 @@ def test_code_that_wants_to_end_the_process_ends_the_run_with_a_reason(
     assert read(tmp_path / "run")["state"] == "failed"
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["2", pytest.param("0", marks=pytest.mark.slow)])
 def test_a_failure_in_the_last_evaluation_is_no_finished_run(
     workers: str, job: Any, tmp_path: Path
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_failure_in_the_last_evaluation_is_no_finished_run(
     assert read(tmp_path / "run")["state"] == "failed"
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["2", pytest.param("0", marks=pytest.mark.slow)])
 def test_a_failure_at_the_coordinator_ends_the_run_for_everybody(
     workers: str, job: Any, tmp_path: Path
 ) -> None:
