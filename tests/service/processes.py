@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dtrain import numerics
+
 ROOT = Path(__file__).parents[2]
 DIGITS = str(ROOT / "examples" / "digits.py")
 DEADLINE_S = 60.0
@@ -35,11 +37,14 @@ class Ended:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, with the repository importable; the kernels are the machine's own."""
+    """This process's, with the repository importable; the kernels are the machine's own.
+
+    Threads are pinned already, which saves each command its restart: tests/user has that.
+    """
     own = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     for name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "DTRAIN_DATA"):
         own.pop(name, None)
-    return {**own, **changes}
+    return {**own, **numerics.pins(1, "native"), **changes}
 
 
 def start(*arguments: str, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
