@@ -41,13 +41,13 @@ from dtrain.autograd.dtypes import (
     set_default_dtype,
     uint8,
 )
-from dtrain.autograd.functions import *  # noqa: F403
+from dtrain.autograd.functions import *
 from dtrain.autograd.functions.creation import tensor
 from dtrain.autograd.functions.typed import TYPES
 from dtrain.autograd.printing import get_printoptions, set_printoptions
 from dtrain.autograd.size import Size
 from dtrain.autograd.tensor import is_tensor
-from dtrain.constants import *  # noqa: F403
+from dtrain.constants import *
 from dtrain.errors import (
     AddressError,
     DtrainError,
@@ -81,8 +81,8 @@ from dtrain.random import (
     seed,
     set_rng_state,
 )
-from dtrain.switches import *  # noqa: F403
-from dtrain.twins import *  # noqa: F403
+from dtrain.switches import *
+from dtrain.twins import *
 from dtrain.version import VERSION as __version__
 
 if TYPE_CHECKING:  # see MODULES and LATER
@@ -219,7 +219,7 @@ def main(job_class: "type[Job]") -> NoReturn:
     sys.exit(entry(["run", str(spec_of(job_class)), *sys.argv[1:]]))
 
 
-# Loaded when it is asked for, which halves the time of `import dtrain`: modules, and the modules of
+# Loaded when it is asked for, since most scripts need few of them: modules, and the modules of
 # names. No module may have the name of a function here, which it would take when it is loaded.
 MODULES = (
     "accelerator", "amp", "backends", "cuda", "data", "distributed", "linalg", "optim", "special",

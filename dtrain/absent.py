@@ -13,7 +13,7 @@ def explain(module: str) -> None:
         raise AttributeError(f"{module} has no {name!r}: {_WHERE}", name=name, obj=namespace)
 
     namespace = sys.modules[module]
-    namespace.__getattr__ = missing  # type: ignore[method-assign]  # PEP 562
+    vars(namespace)["__getattr__"] = missing  # PEP 562
 
 
 def attribute(value: Any, name: str) -> Any:

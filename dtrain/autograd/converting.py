@@ -1,7 +1,7 @@
 """Tensors as other things: numbers, lists, arrays, text, copies."""
 
 import copy
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 
@@ -101,8 +101,7 @@ class Converting(Value):
 
 
 def _remake(kind: type[Made], array: Array, requires_grad: bool) -> Made:
-    made: Any = Value.result(array, requires_grad, kind)
-    return made  # type: ignore[no-any-return]  # of the kind that was asked for
+    return cast(Made, Value.result(array, requires_grad, kind))
 
 
 def _attributes(value: Value) -> dict[str, Any]:

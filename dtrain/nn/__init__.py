@@ -2,7 +2,7 @@
 
 from dtrain import absent
 from dtrain.nn import functional, init, modules, parallel, utils
-from dtrain.nn.layers import *  # noqa: F403
+from dtrain.nn.layers import *
 from dtrain.nn.module import Module
 from dtrain.nn.parallel import DataParallel
 from dtrain.nn.parameter import Buffer, Parameter

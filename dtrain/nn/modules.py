@@ -27,7 +27,7 @@ from dtrain.nn import (
     tuples,
     vision,
 )
-from dtrain.nn.layers import *  # noqa: F403
+from dtrain.nn.layers import *
 from dtrain.nn.module import Module as Module
 
 FILES = {

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-any-return"
-"""Interpolation, pixels to channels, and sliding blocks as modules. (Padding has its own file.)"""
+"""Interpolation, pixels to channels, and sliding blocks as modules."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,11 @@ from dtrain.autograd.tensor import Tensor
 from dtrain.nn import functional as F
 from dtrain.nn.functional.folding import Sizes
 from dtrain.nn.module import Module
-from dtrain.nn.padding import *  # noqa: F403
-from dtrain.nn.padding import __all__ as _PADDING
 
 __all__ = [
     "ChannelShuffle", "Fold", "PixelShuffle", "PixelUnshuffle", "Unfold", "Upsample",
     "UpsamplingBilinear2d", "UpsamplingNearest2d",
 ]  # fmt: skip
-__all__ += _PADDING
 
 
 class Upsample(Module):

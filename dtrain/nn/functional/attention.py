@@ -59,16 +59,7 @@ def multi_head_attention_forward(
     if not is_batched:
         query, key, value = alike(lambda x: x.unsqueeze(1), query, key, value)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
-            "method `generate_square_subsequent_mask` to create this mask."
-        )
-    padding = canonical_mask(
-        key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
-    )
-    is_causal = is_causal and padding is None and not need_weights
-    mask = None if is_causal else canonical_mask(attn_mask, "attn_mask", query.dtype)
+    padding, mask, is_causal = _masks(query, key_padding_mask, attn_mask, is_causal, need_weights)
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     check_mask_sizes(mask, padding, query, key.shape[0], num_heads)
     p = dropout_p if training else 0.0
@@ -97,6 +88,22 @@ def multi_head_attention_forward(
         weights = weights.mean(dim=1) if average_attn_weights else weights
         weights = weights if is_batched else weights.squeeze(0)
     return out if is_batched else out.squeeze(1), weights
+
+
+def _masks(
+    query: Tensor, padding: Tensor | None, mask: Tensor | None, is_causal: bool, need_weights: bool
+) -> tuple[Tensor | None, Tensor | None, bool]:
+    """The padding and the mask as floats, and whether the mask is left out: a causal one is known,
+    unless something is to be added to it or told of it."""
+    if is_causal and mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
+            "method `generate_square_subsequent_mask` to create this mask."
+        )
+    padding = canonical_mask(padding, "key_padding_mask", query.dtype, mask, "attn_mask")
+    is_causal = is_causal and padding is None and not need_weights
+    mask = None if is_causal else canonical_mask(mask, "attn_mask", query.dtype)
+    return padding, mask, is_causal
 
 
 def _self_attention(
