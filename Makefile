@@ -8,15 +8,16 @@ PYTHON := $(or $(PYTHON),$(call first,$(NEED); import ensurepip; import venv))
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test parity check clean help
+.PHONY: demo test parity notebook check clean help
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    train on real data with 1 process, 2 workers, 3 workers of which one is killed"
-	@echo "make test    run the tests         (ARGS=--slow: the slow ones too)"
-	@echo "make parity  install PyTorch, so that 'make test' compares with it as well"
-	@echo "make check   ruff and mypy"
-	@echo "make clean   remove .venv and what the tools left; runs/ stays"
+	@echo "make demo      train on real data with 1 process, 2 workers, 3 workers of which one is killed"
+	@echo "make test      run the tests         (ARGS=--slow: the slow ones too)"
+	@echo "make parity    install PyTorch, so that 'make test' compares with it as well"
+	@echo "make notebook  execute examples/tour.ipynb"
+	@echo "make check     ruff and mypy"
+	@echo "make clean     remove .venv and what the tools left; runs/ stays"
 
 demo: .venv/core.stamp
 	$(BIN)/python scripts/demo.py
@@ -25,6 +26,11 @@ test: .venv/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
 parity: .venv/parity.stamp
+
+# Any cell that raises fails it. The notebook itself stays without outputs.
+notebook: .venv/notebook.stamp
+	mkdir -p build
+	$(BIN)/jupyter-execute --timeout=60 --output='$(CURDIR)/build/tour.ipynb' examples/tour.ipynb
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -51,6 +57,10 @@ clean:
 
 .venv/parity.stamp: .venv/test.stamp
 	$(PIP) torch==2.13.0 expecttest
+	@touch $@
+
+.venv/notebook.stamp: .venv/core.stamp
+	$(PIP) --editable '.[notebook]'
 	@touch $@
 
 OLD     = no Python >= 3.11 found. Install one (Debian, Ubuntu: apt-get install python3 python3-venv) \

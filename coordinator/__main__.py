@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ import zmq
 
 from coordinator.admission import Identity
 from coordinator.core import Coordinator
-from coordinator.events import Finish
 from coordinator.rounds import Work
 from coordinator.shell import Shell
 from dtrain import jobfile, numerics
 from dtrain.checked import job_of
 from dtrain.errors import DtrainError, LeafError, UserError
 from dtrain.leaf import LeafComputer
+from dtrain.opening import blamed, end_state, finish, open_run, run_info
 from dtrain.pinned import restart_pinned
 from dtrain.probe import Probe, probe
 from dtrain.progress import console
-from dtrain.recorder import MAX_SECONDS, Recorder, RunInfo, State
+from dtrain.recorder import Recorder, RunInfo
+from dtrain.resume import KINDS, Start
 from dtrain.rundir import RunDir
 from dtrain.trainer import Trainer
 from dtrain.wire import address, sockets
@@ -45,6 +47,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--settings", default="{}", help="settings that were given, as JSON")
     parser.add_argument("--run-dir", required=True, type=Path)
     parser.add_argument("--data", type=Path, default=None, help="folder of the data")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    parser.add_argument("--init", type=Path, default=None, help="weights to begin with")
+    parser.add_argument("--allow-change", action="append", default=[], choices=KINDS)
+    parser.add_argument("--stop-after", type=int, default=None, help="steps in all")
+    parser.add_argument("--allow-drift", action="store_true", help="accept other arithmetic")
     parser.add_argument("--workers", type=int, default=None, help="how many were started")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quiet", action="store_true")
@@ -83,6 +90,16 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(jobfile.load(spec), json.loads(options.settings))
     job._use_data(options.data)
     restart_pinned(job.blas_threads, job.numerics)
+    run_dir = RunDir.open(options.run_dir)
+    run_dir.lock()
+    start = Start(
+        options.resume,
+        options.init,
+        tuple(options.allow_change),
+        options.allow_drift,
+        options.stop_after,
+    )
+    resumption = start.read(run_dir)
     context: zmq.Context[Any] = zmq.Context()
     router, endpoint = sockets.bind_router(context, where)
     try:
@@ -92,15 +109,22 @@ def run(options: argparse.Namespace) -> int:
         computer = LeafComputer(job)
         trainer = Trainer(computer)
         probed = probe(computer)
-        recorder = Recorder(
-            RunDir.open(options.run_dir), console(json=options.json, quiet=options.quiet)
-        )
+        shown = console(json=options.json, quiet=options.quiet)
+        recorder = Recorder(run_dir, shown, job=job)
         table = numerics.fingerprint()
-        recorder.started(run_info(options, computer, probed, table, endpoint, sources))
-        core = make_core(sources, computer, probed, table)
+        run = resumption.record.get("run") or secrets.token_hex(8)
+        info = replace(
+            run_info(computer, probed.hash, table, resumption),
+            workers=options.workers,
+            spec=options.job,
+            sources=sources,
+            address=endpoint,
+            run=run,
+        )
+        open_run(trainer, recorder, info, resumption)
+        core = make_core(info, trainer, probed, allow_drift=options.allow_drift)
         lifeline = Lifeline() if options.lifeline else None
-        finish = Shell(router, core, trainer, recorder, hint, lifeline).run()
-        return write_end(finish, trainer, recorder)
+        return serve(Shell(router, core, trainer, recorder, hint, lifeline), trainer, recorder)
     finally:
         router.close(linger=LAST_WORDS_MS)
         context.term()
@@ -108,75 +132,54 @@ def run(options: argparse.Namespace) -> int:
             shutil.rmtree(options.remove, ignore_errors=True)
 
 
-def make_core(
-    sources: dict[str, str], computer: LeafComputer, probed: Probe, table: dict[str, str]
-) -> Coordinator:
-    """The core of a new run."""
+def make_core(info: RunInfo, trainer: Trainer, probed: Probe, allow_drift: bool) -> Coordinator:
+    """The core of a run, new or resumed."""
+    computer = trainer.computer
     layout = computer.layout
     work = Work(
         schedule=computer.schedule,
         chunks=len(layout.chunks),
         frozen=len(layout.frozen),
         has_buffers=bool(layout.buffers),
-        settings=computer.job.settings(),
+        settings=dict(info.settings),
         layout=layout.to_dict(),
     )
     identity = Identity(
-        sources=sources,
-        layout=layout.hash(),
-        data=computer.data_identity,
+        sources=dict(info.sources),
+        layout=info.layout,
+        data=info.data,
         probe=probed.hash,
         parameters=dict(probed.per_parameter),
-        fingerprint=table,
+        fingerprint=dict(info.fingerprint),
         explain=numerics.explain_difference,
+        allow_drift=allow_drift,
     )
-    return Coordinator(secrets.token_hex(8), 1, work, identity, now=time.monotonic())
-
-
-def run_info(
-    options: argparse.Namespace,
-    computer: LeafComputer,
-    probed: Probe,
-    table: dict[str, str],
-    endpoint: str,
-    sources: dict[str, str],
-) -> RunInfo:
-    """What run.json says from the start."""
-    job = computer.job
-    return RunInfo(
-        job=type(job).__name__,
-        settings=job.settings(),
-        steps=computer.schedule.steps,
-        parameters=sum(parameter.size for parameter in computer.layout.parameters),
-        workers=options.workers,
-        fingerprint=table,
-        probe=probed.hash,
-        spec=options.job,
-        sources=sources,
-        address=endpoint,
+    return Coordinator(
+        *(info.run, info.term, work, identity),
+        version=trainer.version,
+        evaluated=trainer.evaluated,
+        now=time.monotonic(),
     )
 
 
-def write_end(finish: Finish, trainer: Trainer, recorder: Recorder) -> int:
-    """Weights, digest and result of a run that is over, however it went."""
-    if finish.trace:
-        print(finish.trace.rstrip(), file=sys.stderr)
-    if finish.code == 1:
-        print(f"dtrain: {finish.reason}", file=sys.stderr)
-    state = end_state(finish, trainer)
-    error = finish.reason if finish.code == 1 else None
-    recorder.finished(
-        state, trainer.digest(), trainer.state_dict(), steps=trainer.version, error=error
+def serve(shell: Shell, trainer: Trainer, recorder: Recorder) -> int:
+    """Until the run is over; then write down how it ended. The exit code."""
+    end = shell.run()
+    error = blamed(trainer, shell.nonfinite) if shell.nonfinite is not None else None
+    reason = end.reason if error is None else str(error)
+    if end.trace:
+        print(end.trace.rstrip(), file=sys.stderr)
+    if end.code == 1:
+        print(f"dtrain: {reason}", file=sys.stderr)
+    has_failed = end.code == 1
+    finish(
+        trainer,
+        recorder,
+        shell.saver,
+        "failed" if has_failed else end_state(trainer, end.reason),
+        reason if has_failed else None,
     )
-    return finish.code
-
-
-def end_state(finish: Finish, trainer: Trainer) -> State:
-    """How run.json calls this end."""
-    if finish.code == 1:
-        return "failed"
-    done = trainer.version == trainer.computer.schedule.steps and finish.code == 0
-    return "finished" if done or finish.reason == MAX_SECONDS else "stopped"
+    return 1 if shell.saver.failed is not None else end.code
 
 
 def reachable_address() -> str:

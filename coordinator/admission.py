@@ -19,6 +19,7 @@ class Identity:
     ]  # the probe's hash for each parameter, to name the first that differs
     fingerprint: dict[str, str]
     explain: Callable[[dict[str, str], dict[str, str]], str]  # two fingerprints, side by side
+    allow_drift: bool = False  # other arithmetic, and so another probe, is accepted
 
 
 def objection_to_hello(run: Identity, hello: Hello) -> Refused | None:
@@ -52,12 +53,13 @@ def differing_files(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
 
 def objection_to_ready(run: Identity, host: str, ready: Ready) -> Refused | None:
     """Why this worker may not compute leaves, or None."""
-    if ready.fingerprint != run.fingerprint:
+    if drifts(run, ready) and not run.allow_drift:
         return Refused(
             "fingerprint",
             f"the arithmetic of {host} differs from the coordinator's:\n"
             + run.explain(run.fingerprint, ready.fingerprint),
-            "make both equal, or this host's results would have other bits",
+            "make both equal, or this host's results would have other bits; --allow-drift at the "
+            "coordinator accepts that",
         )
     if ready.layout != run.layout:
         return Refused(
@@ -71,9 +73,14 @@ def objection_to_ready(run: Identity, host: str, ready: Ready) -> Refused | None
             f"the data on {host} are not the coordinator's (length or samples differ)",
             "copy the coordinator's data to this host, or give its folder with --data",
         )
-    if ready.probe != run.probe:
+    if ready.probe != run.probe and not (run.allow_drift and drifts(run, ready)):
         return Refused("probe", _probe_reason(run, host, ready), "dtrain check JOB.py looks for it")
     return None
+
+
+def drifts(run: Identity, ready: Ready) -> bool:
+    """Whether a worker's arithmetic is another one than the run's."""
+    return ready.fingerprint != run.fingerprint
 
 
 def _probe_reason(run: Identity, host: str, ready: Ready) -> str:

@@ -7,7 +7,7 @@ step is committed when every chunk is written. A lost worker costs its unfinishe
 
 from typing import Any, assert_never
 
-from coordinator.admission import Identity, objection_to_hello, objection_to_ready
+from coordinator.admission import Identity, drifts, objection_to_hello, objection_to_ready
 from coordinator.events import (
     Action,
     Apply,
@@ -18,6 +18,7 @@ from coordinator.events import (
     Garbled,
     Heard,
     Note,
+    Save,
     Send,
     StopAsked,
     Tick,
@@ -29,6 +30,7 @@ from coordinator.limits import Limits
 from coordinator.roster import Held, Peer, Roster
 from coordinator.rounds import Round, Work
 from coordinator.transfer import Chunk, Transfer
+from coordinator.words import slow_sample
 from dtrain.tree import Node
 from dtrain.wire.messages import (
     LAUNCHER,
@@ -50,6 +52,7 @@ from dtrain.wire.messages import (
     Refused,
     Release,
     Revoke,
+    Slow,
     Stop,
     Weights,
     Welcome,
@@ -78,6 +81,8 @@ class Coordinator:
         self._leases = Leases(self._roster, self._limits)
         self._sessions = self._garbled = 0
         self._stop_asked: StopAsked | None = None  # to be done when the step is committed
+        self._stop_by: float | None = None  # and then at the latest
+        self._has_begun = False  # the optimizer, with the step under way
         self._written: set[int] = set()
         self._beat_at = now
         self._alone_since: float | None = now
@@ -100,7 +105,7 @@ class Coordinator:
             case Written():
                 self._on_written(event, now)
             case StopAsked():
-                self._on_stop(event)
+                self._on_stop(event, now)
             case Tick():
                 self._on_tick(now)
             case _:
@@ -119,7 +124,8 @@ class Coordinator:
         held = [peer.held.deadline for peer in self._roster if peer.held]
         transfers = [peer.transfer.wake_at() for peer in self._roster]
         silent = [self._lost_at(peer) for peer in self._roster]
-        return min([self._beat_at, *silent, *(at for at in held + transfers if at is not None)])
+        known = [at for at in [*held, *transfers, self._stop_by] if at is not None]
+        return min([self._beat_at, *silent, *known])
 
     def why(self) -> str:
         """What the run waits for, in words."""
@@ -173,7 +179,7 @@ class Coordinator:
             case Attach():
                 self._on_attach(event.peer, envelope, message)
             case Ask():
-                self._on_ask(event.peer, message)
+                self._on_ask(event.peer, message, now)
             case _:
                 self._on_member(event, now)
 
@@ -202,12 +208,17 @@ class Coordinator:
             self._roster.attach(peer, connection)
             self._welcome_in(peer)
 
-    def _on_ask(self, connection: bytes, ask: Ask) -> None:
-        if ask.what not in ("status", "stop"):
-            self._tell(connection, Refused("protocol", f"unknown question {ask.what!r}", ""))
-            return
-        if ask.what == "stop":
-            self._on_stop(StopAsked("stopped by request", 0))
+    def _on_ask(self, connection: bytes, ask: Ask, now: float) -> None:
+        match ask.what:
+            case "status":
+                pass
+            case "stop":
+                self._on_stop(StopAsked("stopped by request", 0), now)
+            case "checkpoint":
+                self._do(Save())
+            case _:
+                self._tell(connection, Refused("protocol", f"unknown question {ask.what!r}", ""))
+                return
         self._tell(connection, Answer(self.status()))
 
     def _on_member(self, event: Heard, now: float) -> None:
@@ -249,6 +260,8 @@ class Coordinator:
                 self._on_progress(peer, event.message, now)
             case Failed():
                 self._on_failed(peer, event.envelope, event.message)
+            case Slow():
+                self._note("slow", **slow_sample(peer.label, event.envelope.step, event.message))
             case Credit():
                 peer.transfer.acknowledge((event.message.version, event.message.chunk), now)
             case Beat():
@@ -276,6 +289,8 @@ class Coordinator:
             self._drop(peer, objection)
         elif peer.ready is None:
             peer.ready = ready
+            if drifts(self._identity, ready):
+                self._note("drift", worker=peer.label)
             peer.leaf_s = ready.leaf_s
             peer.transfer.credit = max(1, ready.credit)
             self._welcome_in(peer)
@@ -312,6 +327,7 @@ class Coordinator:
     def _on_root(self, part: int, value: Any) -> None:
         assert self._leases.round is not None
         if self._leases.round.phase == TRAIN:
+            self._has_begun = True
             self._do(Apply(self._leases.round.step, part, value))
         else:
             self._do(Evaluate(self._leases.round.step, value))
@@ -374,16 +390,22 @@ class Coordinator:
         for peer in self._roster:
             if peer.held:
                 self._revoke(peer, peer.held)
-        self._written = set()
+        self._written, self._has_begun = set(), False
         self._leases.begin(following)
         if following is None:
             self._finish("completed", 0)
 
-    def _on_stop(self, asked: StopAsked) -> None:
-        """Signals and errors end the run now; a limit or a request, after the step under way."""
-        now = self._leases.round
-        if asked.code == 0 and now and now.phase == TRAIN and self._roster.ready():
+    def _on_stop(self, asked: StopAsked, now: float) -> None:
+        """Whether the step under way is committed first: see StopAsked. A signal waits for that
+        only while the optimizer's state is neither the old one nor the new, and not for long."""
+        doing = self._leases.round
+        is_training = doing is not None and doing.phase == TRAIN and bool(self._roster.ready())
+        is_error = asked.code == 1
+        waits = self._has_begun if asked.code else not asked.at_once
+        if is_training and waits and not is_error:
             self._stop_asked = asked
+            if asked.code:
+                self._stop_by = now + self._limits.stop_s
         else:
             self._finish(asked.reason, asked.code)
 
@@ -438,6 +460,8 @@ class Coordinator:
     def _on_tick(self, now: float) -> None:
         if self.finished:
             return
+        if self._stop_asked and self._stop_by is not None and now >= self._stop_by:
+            self._finish(self._stop_asked.reason, self._stop_asked.code)
         for peer in self._roster:
             if now >= self._lost_at(peer):
                 self._lose(peer, f"nothing heard for {now - peer.heard_at:.1f} s")

@@ -43,10 +43,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """A signal, a limit or an error asks to end the run now."""
+    """A signal, a limit or an error asks to end the run.
+
+    Code 0 is for a limit or a request: the step under way is committed first, unless the end is to
+    be `at_once`, because more steps would be too many. Any other code is the exit code: 1 for an
+    error, which ends the run now; of a signal, which does so unless the optimizer has begun.
+    """
 
     reason: str
     code: int
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class Save:
+    """Write a checkpoint as soon as no step is under way."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that belongs into the run's event log."""
 
@@ -111,4 +122,4 @@ class Finish:
     trace: str = ""
 
 
-Action = Send | Apply | Commit | Evaluate | Note | Finish
+Action = Send | Apply | Commit | Evaluate | Save | Note | Finish

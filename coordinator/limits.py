@@ -15,4 +15,5 @@ class Limits:
     resend_s: float = 5.0  # chunks of weights that nobody acknowledges
     notice_s: float = 2.0  # without a worker before saying so,
     repeat_s: float = 60.0  # and again
+    stop_s: float = 5.0  # of a signal, for a step that the optimizer has begun with
     alone_s: float = 24 * 3600.0  # without a worker before giving up

@@ -19,6 +19,7 @@ from coordinator.events import (
     Finish,
     Heard,
     Note,
+    Save,
     Send,
     StopAsked,
     Tick,
@@ -30,6 +31,7 @@ from coordinator.outbox import Outbox
 from coordinator.words import sentence
 from dtrain.errors import DtrainError, NonFiniteError
 from dtrain.recorder import Recorder, StepRecord
+from dtrain.saver import Saver
 from dtrain.trainer import Trainer
 from dtrain.wire.link import Lifeline, Waker
 from dtrain.wire.messages import Partial
@@ -72,6 +74,8 @@ class Shell:
         self._waker.on_signals(*SIGNALS)
         self._poller = self._make_poller()
         self._phases = Phases()
+        self.saver = Saver(trainer, recorder, self._waker.wake)
+        self.nonfinite: NonFiniteError | None = None  # the gradient that ended the run
         self._finish: Finish | None = None
         self._shown = {""}  # tracebacks that the console has had
 
@@ -95,6 +99,7 @@ class Shell:
             if event is None:
                 break
             self._handle(event)
+        self.saver.poll()
         self._ask_to_stop()
         wake_at = self._core.wake_at()
         if wake_at is not None and time.monotonic() >= wake_at:
@@ -129,6 +134,8 @@ class Shell:
             self._handle(StopAsked(signal.Signals(number).name, 128 + number))
         if self._lifeline and self._finish is None and self._lifeline.is_cut():
             self._handle(StopAsked("the process that started this run is gone", 1))
+        if self.saver.failed is not None and self._finish is None:
+            self._handle(StopAsked(self.saver.failed, 1))
         reason = self._recorder.stop_requested()
         if reason and self._finish is None:
             self._handle(StopAsked(reason, 0))
@@ -153,9 +160,11 @@ class Shell:
             case Apply():
                 return self._apply(action)
             case Commit():
-                self._commit(action)
+                return self._commit(action)
             case Evaluate():
-                self._evaluate(action)
+                return self._evaluate(action)
+            case Save():
+                self.saver.ask()
             case Note():
                 self._note(action)
             case Finish():
@@ -183,42 +192,40 @@ class Shell:
         try:
             parts = self._trainer.apply(action.part, action.value)
         except NonFiniteError as error:
+            self.nonfinite = error
             return [StopAsked(str(error), 1)]
         self._phases.optimizer += time.monotonic() - began
         return [Written(action.step, tuple(parts))]
 
-    def _commit(self, action: Commit) -> None:
+    def _commit(self, action: Commit) -> list[Event]:
         outcome = self._trainer.commit()
-        if outcome.weight == 0:
-            self._note(Note("skipped", {"step": outcome.step}))
         self._outbox.forget_before(self._trainer.version)
         now = time.monotonic()
-        phases, self._phases = self._phases, Phases(began=now)
-        self._recorder.step(
-            StepRecord(
-                step=outcome.step,
-                epoch=outcome.epoch,
-                loss=outcome.loss,
-                weight=outcome.weight,
-                lr=outcome.lr,
-                seconds=now - phases.began,
-                samples=outcome.samples,
-                workers=action.workers,
-                phases={
-                    "compute": action.compute_s / max(action.workers, 1),
-                    "wait": phases.wait,
-                    "sum": phases.sum,
-                    "optimizer": phases.optimizer,
-                    "broadcast": phases.broadcast,
-                },
-                logs=outcome.logs,
-            )
-        )
+        spent, self._phases = self._phases, Phases(began=now)
+        phases = {
+            "compute": action.compute_s / max(action.workers, 1),
+            "wait": spent.wait,
+            "sum": spent.sum,
+            "optimizer": spent.optimizer,
+            "broadcast": spent.broadcast,
+        }
+        record = StepRecord.of(outcome, now - spent.began, action.workers, phases)
+        self._recorder.step(record)
+        return self._settled()
 
-    def _evaluate(self, action: Evaluate) -> None:
-        metrics = self._trainer.metrics(action.value)
+    def _evaluate(self, action: Evaluate) -> list[Event]:
+        metrics, is_best = self._trainer.evaluate(action.value)
         self._recorder.evaluated(action.step, metrics, self._trainer.digest())
         self._phases = Phases()
+        return self._settled(is_best)
+
+    def _settled(self, is_best: bool = False) -> list[Event]:
+        """Save, and stop, if it is time to; not while an evaluation is due."""
+        if not self._trainer.evaluated:
+            return []
+        self.saver.settled(is_best)
+        reason = self._trainer.stop_reason
+        return [StopAsked(reason, 0, at_once=True)] if reason else []
 
     def _weights(self, version: int, chunk: int) -> list[Any]:
         buffers = len(self._layout.chunks) + len(self._layout.frozen)

@@ -24,6 +24,7 @@ from dtrain.layout import Array
 from dtrain.nn import Module
 from dtrain.nn.kept import Kept
 from dtrain.optim import Optimizer
+from dtrain.optim.lr_scheduler import LRScheduler
 from dtrain.sources import FOREIGN, OURS
 
 if TYPE_CHECKING:
@@ -147,9 +148,26 @@ def _require_plain(optimizer: Optimizer, who: str) -> None:
         )
     if any("initial_lr" in group for group in optimizer.param_groups):
         raise JobError(
-            f"{who} made a schedule of learning rates (a group has initial_lr); a job does not "
-            "step it, its learning rates are constant in this version"
+            f"{who} made a schedule of learning rates (a group has initial_lr), which a job would "
+            "not step; return it from lr_scheduler(self, optimizer)"
         )
+
+
+def scheduler_of(job: "Job", optimizer: Optimizer) -> LRScheduler | None:
+    """The scheduler of the optimizer's rates, made under the job's seed, or None."""
+    who = f"{type(job).__name__}.lr_scheduler"
+    with calling(who), keyed.model_scope(job.seed):
+        scheduler: object = job.lr_scheduler(optimizer)
+    if scheduler is None:
+        return None
+    if isinstance(scheduler, tuple | list):
+        raise JobError(f"{who} returned {len(scheduler)} schedulers; chain them: ChainedScheduler")
+    if not isinstance(scheduler, LRScheduler):
+        kind = type(scheduler).__name__
+        raise JobError(f"{who} must return one of dtrain.optim.lr_scheduler's, or None, not {kind}")
+    if scheduler.optimizer is not optimizer:
+        raise JobError(f"{who} returned a scheduler of another optimizer than it was given")
+    return scheduler
 
 
 def train_data_of(job: "Job") -> Any:

@@ -60,11 +60,12 @@ class LeafError(DtrainError):
 class NonFiniteError(DtrainError):
     """A gradient is inf or nan."""
 
-    def __init__(self, step: int, parameter: str) -> None:
-        self.step, self.parameter = step, parameter
+    def __init__(self, step: int, parameter: str, leaf: int | None = None) -> None:
+        self.step, self.parameter, self.leaf = step, parameter, leaf
+        where = f"step {step}" if leaf is None else f"step {step}, leaf {leaf}"
         super().__init__(
-            f"step {step}: the gradient of {parameter} is not finite; "
-            "lower the learning rate, or look at that step's batch"
+            f"{where}: the gradient of {parameter} is not finite; lower the learning rate, clip "
+            'the gradient, look at that batch, or set on_nonfinite="skip"'
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dtrain import overlap
 from dtrain import settings as _settings
 from dtrain.errors import JobError
 
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     from dtrain.autograd import Tensor
     from dtrain.nn import Module
     from dtrain.optim import Optimizer
+    from dtrain.recorder import StepRecord
+    from dtrain.schedule import Schedule
 
 DATA_VARIABLE = "DTRAIN_DATA"
-RESERVED = frozenset(  # what the records of steps and evaluations say themselves
-    ("step", "epoch", "loss", "weight", "lr", "seconds", "samples", "workers", "phases")
-) | {"eval", "digest"}
+RESERVED = frozenset({  # what the records of steps and evaluations say themselves
+    "step", "epoch", "loss", "weight", "lr", "seconds", "samples", "workers", "phases",
+    "grad_norm", "skipped", "eval", "digest",
+})  # fmt: skip
+
+Logs = dict[str, list[tuple[float, float | None]]]  # name -> values, each with a weight of its own
 
 
 @dataclass
@@ -30,7 +36,7 @@ class LeafContext:
 
     step: int
     epoch: int
-    logs: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
+    logs: Logs = field(default_factory=dict)
 
 
 class Job:
@@ -57,13 +63,27 @@ class Job:
     seed: int = 0
     dtype: str = "float32"  # of parameters, gradients and float data: float32 or float64
     drop_last: bool = False  # leave out an epoch's last batch when it is short
+    lr_scheduler_interval: str = "step"  # when lr_scheduler is stepped: every "step" or "epoch"
+    clip_grad_norm: float | None = None  # the largest norm of the mean gradient
+    clip_grad_value: float | None = None  # the largest absolute value of its elements
+    on_nonfinite: str = "raise"  # a gradient that is inf or nan: end the run, or "skip" the step
+    ema: float | None = None  # decay of an exponential moving average of the weights
+    scale_batch: int = 1  # by what --scale-batch multiplied the batch; scales the rates
     eval_every: int | None = None  # steps between evaluations; None: at the end of every epoch
+    monitor: str = "min loss"  # which metric is best when: for "best", patience, plateaus
+    patience: int | None = None  # evaluations without a better one before the run ends
+    checkpoint_every: int | None = 500  # steps between checkpoints; None: only at the end
+    keep_last: int = 3  # newest checkpoints that are kept
+    keep_best: int = 1  # best ones, by `monitor`, that are kept beside them
+    on_checkpoint_error: str = "continue"  # when one cannot be written; or "stop"
     chunk_elements: int = 2**18  # elements of a chunk of the flat parameter vector
     blas_threads: int = 1  # per process; the bits of a product depend on it
     numerics: str = "native"  # "portable": the same bits on AVX2 and AVX-512 hosts
 
-    _context: LeafContext | None = None
+    _context: LeafContext | None = None  # of the leaf that is computed
+    _ahead: LeafContext | None = None  # of the one whose samples are read ahead, on its own thread
     _data_dir: Path | None = None
+    _schedule: Any = None  # Schedule | None, once the data are open
 
     def __init__(self, **settings: Any) -> None:
         for name, value in _settings.resolve(type(self), settings).items():
@@ -101,6 +121,23 @@ class Job:
         """A map-style dataset to evaluate on, or None."""
         return None
 
+    def lr_scheduler(self, optimizer: "Optimizer") -> Any:
+        """A scheduler of `optim.lr_scheduler`, or None. Called once, at the coordinator.
+
+        It is stepped after each step or epoch, as `lr_scheduler_interval` says; a
+        ReduceLROnPlateau after each evaluation, with the metric that `monitor` names.
+        """
+        return None
+
+    def on_step(self, record: "StepRecord") -> None:
+        """Called at the coordinator after each step, with what metrics.jsonl says of it."""
+
+    def on_eval(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Called at the coordinator after each evaluation, that of the weights after `step`."""
+
+    def on_checkpoint(self, path: Path) -> None:
+        """Called at the coordinator when a checkpoint is written: it survives a power cut."""
+
     def collate(self, samples: list[Any]) -> Any:
         """A batch made of samples: fields are stacked, as in PyTorch."""
         from dtrain.data import default_collate
@@ -136,8 +173,9 @@ class Job:
         own = None if weight is None else _number(f"the weight of '{name}'", weight)
         if own is not None and not 0 <= own < math.inf:
             raise JobError(f"self.log({name!r}, ..., weight={own}): it must be finite and >= 0")
-        if self._context is not None:
-            self._context.logs.setdefault(name, []).append((number, own))
+        context = self._here()
+        if context is not None:
+            context.logs.setdefault(name, []).append((number, own))
 
     @property
     def step(self) -> int:
@@ -155,6 +193,16 @@ class Job:
         from dtrain import keyed
 
         return keyed.rng()
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run as planned, for `lr_scheduler`."""
+        return self._planned("total_steps").steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass over the training data, for `lr_scheduler`."""
+        return self._planned("steps_per_epoch").steps_per_epoch
 
     @property
     def data_dir(self) -> Path:
@@ -180,8 +228,12 @@ class Job:
         self._data_dir = None if folder is None else Path(folder).expanduser()
 
     def _enter_leaf(self, step: int, epoch: int) -> None:
-        """From here on `self.step`, `self.epoch` and `self.log` belong to this leaf."""
-        self._context = LeafContext(step, epoch)
+        """From here on `self.step`, `self.epoch` and `self.log` belong to this leaf, for a thread
+        that reads its samples ahead, or else for all others."""
+        if overlap.is_reader():
+            self._ahead = LeafContext(step, epoch)
+        else:
+            self._context = LeafContext(step, epoch)
 
     def _leave_leaf(self, weight: float) -> dict[str, tuple[float, float]]:
         """End a leaf of that weight: what was logged, as name -> (sum, weight).
@@ -192,6 +244,24 @@ class Job:
         if context is None or weight == 0:
             return {}
         return {name: _total(entries, weight) for name, entries in context.logs.items()}
+
+    def _hand_over(self) -> Logs:
+        """End the reading of a leaf's samples ahead: what was logged, for `_take_over`."""
+        context, self._ahead = self._ahead, None
+        return {} if context is None else context.logs
+
+    def _take_over(self, logs: Logs) -> None:
+        """What was logged while the samples of this leaf were read ahead is its own."""
+        assert self._context is not None
+        for name, entries in logs.items():
+            self._context.logs.setdefault(name, []).extend(entries)
+
+    def _here(self) -> LeafContext | None:
+        """The leaf that this thread is about, if there is one."""
+        if overlap.is_reader():
+            return self._ahead
+        overlap.require_owner()
+        return self._context
 
     def _metrics(self, means: Mapping[str, float]) -> dict[str, float]:
         """An evaluation's metrics: the means, and what `summary` makes of them."""
@@ -206,9 +276,19 @@ class Job:
         return {**means, **added}
 
     def _in_leaf(self, name: str) -> LeafContext:
-        if self._context is None:
+        context = self._here()
+        if context is None:
             raise JobError(f"self.{name} has a value only while `loss` or the data are called")
-        return self._context
+        return context
+
+    def _planned(self, name: str) -> "Schedule":
+        if self._schedule is None:
+            raise JobError(
+                f"self.{name} has a value once the data are open: in lr_scheduler and loss, not in "
+                "model, train_data or eval_data"
+            )
+        schedule: Schedule = self._schedule
+        return schedule
 
     def _missing(self, signature: str, result: str) -> JobError:
         return JobError(f"{type(self).__name__} needs `def {signature}` that returns {result}")

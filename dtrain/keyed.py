@@ -17,8 +17,8 @@ A leaf's, an evaluation leaf's and the model's scope also seed the global genera
 from the key with the part "random" added, `numpy.random` with "numpy", dtrain's default generator
 with "dtrain" (for the model: the seed itself, so that the same script starts from PyTorch's
 weights). Their earlier states come back when the scope ends. Global generators belong to the
-process: only one such scope may be open at a time, on the thread that computes. `rng()` is
-thread-local, and scopes nest.
+process: only one such scope may be open at a time, on the thread that computes; a thread that reads
+samples ahead has none of them (see `dtrain.overlap`). `rng()` is thread-local, and scopes nest.
 """
 
 import hashlib
@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtrain import overlap
+from dtrain.autograd.dtypes import get_default_dtype
 from dtrain.random import default_generator
 
 Part = int | str
@@ -94,6 +96,17 @@ class Scope:
         _open.scopes.remove(self)
 
 
+class NoScope(Scope):
+    """Around samples that are read ahead: the leaf's own stream is not to be had there."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def rng(self) -> np.random.Generator:
+        overlap.refuse()
+        raise AssertionError  # not reached
+
+
 class SeedingScope(Scope):
     """A scope that also seeds the global generators, and puts their states back at the end."""
 
@@ -152,6 +165,14 @@ def eval_scope(seed: int, leaf: int) -> Scope:
 def model_scope(seed: int) -> Scope:
     """For making the model and the optimizer, and for opening the data."""
     return ModelScope(seed, "model")
+
+
+def ambient() -> tuple[Any, ...]:
+    """Where what belongs to the process, and not to a thread, stands: Python's and NumPy's global
+    generators and the default dtype. Equal if nobody used them in between."""
+    numpy: Any = np.random.get_state()  # as a tuple; its type stubs think of a dict too
+    name, words, *rest = numpy
+    return random.getstate(), name, words.tobytes(), *rest, get_default_dtype()
 
 
 class _Open(threading.local):

@@ -5,12 +5,9 @@ same. So nothing that a leaf does may outlive it: weights are read-only, buffers
 what was done to them is part of the result, randomness is keyed.
 """
 
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,42 +15,18 @@ import numpy as np
 from dtrain import keyed
 from dtrain.autograd import Tensor, enable_grad, no_grad
 from dtrain.batch import cast, rows
-from dtrain.checked import (
-    Loss,
-    eval_data_of,
-    length,
-    loss_of,
-    model_of,
-    order_of,
-    require_default_dtype,
-    settings_kept,
-    train_data_of,
-)
-from dtrain.data import default_collate, fetch
-from dtrain.errors import DtrainError, JobError, LeafError, UserError
+from dtrain.blame import Place, blamed, changed
+from dtrain.checked import Loss, loss_of, model_of, require_default_dtype, settings_kept
+from dtrain.errors import DtrainError, JobError, UserError
 from dtrain.gradsum import ChunkSum, GradSum, TailSum
 from dtrain.job import Job
 from dtrain.layout import Array, Layout
 from dtrain.nn.buffers import recording
 from dtrain.nn.kept import Kept
 from dtrain.nn.updates import Update
-from dtrain.schedule import Schedule
-
-PACKAGE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which leaf it is, for the job and for error messages."""
-
-    step: int
-    phase: str  # "train" or "eval"
-    leaf: int
-    epoch: int
-
-    def __str__(self) -> str:
-        kind = "step" if self.phase == "train" else "evaluation after step"
-        return f"{kind} {self.step}, leaf {self.leaf}"
+from dtrain.overlap import Disturbed
+from dtrain.prefetch import Ahead
+from dtrain.samples import Samples
 
 
 class LeafComputer:
@@ -65,6 +38,7 @@ class LeafComputer:
 
     vectors, buffers    what the model is bound to: flat vectors by name, arrays in layout order
     tensors             the model's parameters, in layout order
+    samples, schedule   the data, and which of them make up each leaf
     """
 
     vectors: dict[str, Array]
@@ -78,19 +52,19 @@ class LeafComputer:
         self.tensors: list[Tensor] = list(self.model.parameters())
         self._kept = Kept(self.model)
         self._trained = [i for i, p in enumerate(self.layout.parameters) if p.trainable]
-        self.train_data, self.eval_data = train_data_of(job), eval_data_of(job)
-        self.schedule = _schedule(job, self.train_data, self.eval_data)
-        self._order: tuple[int, Array] = (-1, np.empty(0, np.int64))
+        self.samples = Samples(job)
+        self.train_data, self.eval_data = self.samples.train_data, self.samples.eval_data
+        self.schedule = self.samples.schedule
         vectors = self.layout.allocate()
         for parameter, tensor in zip(self.layout.parameters, self.tensors, strict=True):
             self.layout.view(vectors, parameter)[...] = tensor._array
         self.bind(vectors, [np.array(buffer._array, order="C") for buffer in self.model.buffers()])
 
-    @property
+    @cached_property
     def data_identity(self) -> str:
-        """What two hosts' data must have in common beside the probe's leaf: their lengths."""
-        n, n_eval = self.schedule.samples, self.schedule.eval_samples
-        return f"{n} training and {n_eval} evaluation samples"
+        """What two hosts' data must have in common: their lengths, and the contents of a few keyed
+        samples. They are read when this is first asked for; raises JobError if one cannot be."""
+        return self.samples.identity()
 
     def bind(self, vectors: Mapping[str, Array], buffers: Sequence[Array]) -> None:
         """Point the model at these flat vectors and buffers, without a copy.
@@ -104,18 +78,62 @@ class LeafComputer:
         for buffer, array in zip(self.model.buffers(), self.buffers, strict=True):
             buffer._array, buffer._view = read_only(array), None
 
-    def train(self, step: int, leaf: int) -> GradSum:
+    def train(self, step: int, leaf: int, following: int | None = None) -> GradSum:
         """The value of a leaf of a step, on the bound weights: gradient chunks, then the tail.
+
+        following: the leaf that is computed next, if that is known; its samples may be read ahead
 
         Raises LeafError with the user's traceback for an exception in their code, JobError for
         what a leaf may not do or return, IndexError for a leaf that does not exist.
         """
-        at = Place(step, "train", leaf, self.schedule.batch(step).epoch)
-        lo, hi = self.schedule.leaf(step, leaf)
+        at, then = self._places("train", step, leaf, following)
+        return self._undisturbed(self._train, at, then)
+
+    def evaluate(self, step: int, leaf: int, following: int | None = None) -> GradSum:
+        """The value of a leaf of the evaluation after a step: the tail alone, without buffers.
+
+        `model.eval()`, no graph; what the model does to its buffers is forgotten. Raises as
+        `train` does.
+        """
+        at, then = self._places("eval", step, leaf, following)
+        return self._undisturbed(self._evaluate, at, then)
+
+    def read_ahead(self, phase: str, step: int, leaf: int) -> None:
+        """Begin to read the samples of a leaf whose weights are not there yet, where that is
+        worth it. Until the next `bind` the model has no weights: data that need them show it."""
+        at = self.samples.place(phase, step, leaf)
+        if self.samples.prefetch.is_on:
+            for tensor in self.tensors:
+                tensor._array = None  # type: ignore[assignment]  # whatever uses it raises
+            self.samples.begin(at)
+
+    # ------------------------------------------------------------- one leaf, in its parts' order
+
+    def _places(
+        self, phase: str, step: int, leaf: int, following: int | None
+    ) -> tuple[Place, Place | None]:
+        """A leaf's place, and the next one's. Raises IndexError for one that does not exist."""
+        at = self.samples.place(phase, step, leaf)
+        return at, None if following is None else self.samples.place(phase, step, following)
+
+    def _undisturbed(
+        self,
+        compute: Callable[[Place, Ahead | None, Place | None], GradSum],
+        at: Place,
+        following: Place | None,
+    ) -> GradSum:
+        """Compute a leaf while samples of the next are read; again by itself if that disturbed."""
+        try:
+            return compute(at, self.samples.prefetch.take(at), following)
+        except Disturbed:
+            pass
+        return compute(at, None, None)
+
+    def _train(self, at: Place, ahead: Ahead | None, following: Place | None) -> GradSum:
         gradients = self.layout.allocate_gradients()
-        with keyed.leaf_scope(self.job.seed, step, leaf), self._leaf(at), enable_grad():
+        with keyed.leaf_scope(self.job.seed, at.step, at.leaf), self._leaf(at), enable_grad():
             self._aim(gradients)
-            tail = self._run(at, self.train_data, self._order_of(at.epoch)[lo:hi])
+            tail = self._run(at, ahead, following)
             reached = self._collect()
         chunks = [
             ChunkSum(tail.weight, reached & chunk.mask, self.layout.slice(gradients, chunk))
@@ -123,42 +141,28 @@ class LeafComputer:
         ]
         return GradSum([*chunks, tail])
 
-    def evaluate(self, step: int, leaf: int) -> GradSum:
-        """The value of a leaf of the evaluation after a step: the tail alone, without buffers.
-
-        `model.eval()`, no graph; what the model does to its buffers is forgotten. Raises as
-        `train` does.
-        """
-        at = Place(step, "eval", leaf, self.schedule.batch(step).epoch)
-        indices = np.arange(*self.schedule.eval_leaf(leaf))
-        with keyed.eval_scope(self.job.seed, leaf), self._leaf(at), no_grad():
-            tail = self._run(at, self.eval_data, indices)
+    def _evaluate(self, at: Place, ahead: Ahead | None, following: Place | None) -> GradSum:
+        with keyed.eval_scope(self.job.seed, at.leaf), self._leaf(at), no_grad():
+            tail = self._run(at, ahead, following)
         return GradSum([TailSum(tail.weight, tail.loss_sum, tail.samples, tail.logs)])
 
-    # ------------------------------------------------------------- one leaf, in its parts' order
-
-    def _run(self, at: Place, data: Any, indices: Array) -> TailSum:
-        """Batch, loss, weight, backward. A leaf of weight 0 is worth nothing but its samples."""
+    def _run(self, at: Place, ahead: Ahead | None, following: Place | None) -> TailSum:
+        """Samples, batch, loss, weight, backward. A leaf of weight 0 is worth nothing but its
+        samples."""
         self.model.train(at.phase == "train")
-        with recording(self.model) as changes:
-            batch = self._batch(at, data, indices)
-            loss = self._loss(batch)
-            if loss is not None and at.phase == "train":
-                self._backward(loss)
+        indices = self.samples.indices(at)
+        with recording(self.model) as changes, self.samples.prefetch.watching():
+            samples = self.samples.get(at, indices, ahead)
+            with self.samples.beside(following):
+                batch = cast(samples.collated(self.samples.collate()), self.job.dtype)
+                loss = self._loss(batch)
+                if loss is not None and at.phase == "train":
+                    self._backward(loss)
             self._require_untouched()
         if loss is None:
             return TailSum(0.0, 0.0, len(indices))
         logs = self.job._leave_leaf(loss.weight)
         return TailSum(loss.weight, loss.sum, len(indices), logs, self._updates(changes.updates))
-
-    def _batch(self, at: Place, data: Any, indices: Array) -> Any:
-        is_default = getattr(self.job.collate, "__func__", None) is Job.collate
-        collate = default_collate if is_default else self.job.collate  # fetch reads that one faster
-        epoch = at.epoch if at.phase == "train" else None
-        batch = fetch(
-            data, indices, collate, lambda index: keyed.sample_scope(self.job.seed, epoch, index)
-        )
-        return cast(batch, self.job.dtype)
 
     def _loss(self, batch: Any) -> Loss | None:
         """None for an empty batch, for which the job's loss is not called, and for weight 0."""
@@ -199,7 +203,7 @@ class LeafComputer:
         for i, (tensor, view) in enumerate(zip(self.tensors, self._views, strict=True)):
             name = self.layout.parameters[i].name
             if tensor._array is not view:
-                raise JobError(_changed(f"{name} got a new array"))
+                raise JobError(changed(f"{name} got a new array"))
             if tensor.grad is not None and not self.layout.parameters[i].trainable:
                 raise JobError(f"{name} got a gradient, but is frozen in model()")
         rebuilt = self._kept.rebuilt()
@@ -212,12 +216,6 @@ class LeafComputer:
     def _updates(self, by_name: Mapping[str, Update]) -> dict[int, Update]:
         named = enumerate(self.layout.buffers)
         return {i: by_name[buffer.name] for i, buffer in named if buffer.name in by_name}
-
-    def _order_of(self, epoch: int) -> Array:
-        """The order of an epoch's samples; kept, as all leaves of an epoch need it."""
-        if self._order[0] != epoch:
-            self._order = epoch, order_of(self.job, self.schedule.samples, epoch)
-        return self._order[1]
 
     @contextmanager
     def _leaf(self, at: Place) -> Iterator[None]:
@@ -232,7 +230,7 @@ class LeafComputer:
         except DtrainError:
             raise
         except (Exception, SystemExit) as error:
-            raise _blamed(at, error) from error
+            raise blamed(at, error) from error
         finally:
             self.job._leave_leaf(0.0)
             self._put_back()
@@ -251,55 +249,3 @@ def read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _schedule(job: Job, train_data: Any, eval_data: Any) -> Schedule:
-    return Schedule(
-        samples=length(train_data),
-        batch_size=job.batch_size,
-        micro_batches=job.micro_batches,
-        epochs=job.epochs,
-        max_steps=job.max_steps,
-        drop_last=job.drop_last,
-        eval_samples=0 if eval_data is None else length(eval_data),
-        eval_batch_size=job.eval_batch_size,
-        eval_every=job.eval_every,
-    )
-
-
-def _blamed(at: Place, error: Exception | SystemExit) -> DtrainError:
-    """The user's exception with the leaf it happened in; a write to weights said as such."""
-    frames = _users_frames(error)
-    explained = _explained(error, traceback.extract_tb(frames)[0])
-    if explained is not None:
-        return JobError(f"{at}: {explained}")
-    trace = traceback.format_exception(type(error), error, frames)
-    return LeafError(at.step, at.phase, at.leaf, "".join(trace))
-
-
-def _explained(error: Exception | SystemExit, at: traceback.FrameSummary) -> str | None:
-    """Frequent mistakes in one sentence each; None for an exception that speaks for itself."""
-    where = f"{Path(at.filename).name}, line {at.lineno}"
-    if isinstance(error, ValueError) and "read-only" in str(error):
-        return _changed(where)
-    if isinstance(error, IndexError) and str(error).startswith("Target "):
-        return (
-            f"a label is out of range ({where}): {error} Labels are class indices, from 0 to one "
-            "less than the number of scores that the model gives for each sample"
-        )
-    return None
-
-
-def _changed(where: str) -> str:
-    return (
-        f"the model's weights were changed inside loss ({where}): that is for the optimizer alone; "
-        "they are read-only while a leaf runs, as are arrays that the data itself gives so"
-    )
-
-
-def _users_frames(error: BaseException) -> TracebackType | None:
-    """The traceback from the first frame outside this package; all of it if there is none."""
-    frame = error.__traceback__
-    while frame is not None and Path(frame.tb_frame.f_code.co_filename).is_relative_to(PACKAGE):
-        frame = frame.tb_next
-    return frame or error.__traceback__

@@ -5,6 +5,7 @@ The last line of a run is `digest <64 hex>`; with `--json` it is one JSON object
 
 import atexit
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -200,10 +201,14 @@ def _closing(result: Mapping[str, Any]) -> list[str]:
     loss = "" if result["loss"] is None else f", loss {_figure(result['loss'])}"
     pace = f"{result['seconds']:.1f} s, {result['samples_per_second']:,.0f} samples/s"
     lines = [f"{result['state']}: {_count(result['steps'], 'step')}{loss} in {pace}"]
+    if result.get("drift"):
+        lines.append(f"drift: {', '.join(result['drift'])} computed with other arithmetic")
     if result["eval"]:
         lines.append(f"eval: {_figures(result['eval'])}")
     if result["run_dir"] is not None:
         lines.append(f"run directory: {result['run_dir']}")
+        if result["state"] != "finished":
+            lines.append(f"to go on: dtrain run --resume {shlex.quote(result['run_dir'])}")
     return lines
 
 

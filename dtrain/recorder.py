@@ -7,14 +7,22 @@ The loop that trains (`dtrain.local`, or the coordinator's shell) calls `started
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 
+from dtrain.checked import calling
+from dtrain.errors import RunError
+from dtrain.job import Job
 from dtrain.jobfile import JobSpec, source_files
 from dtrain.provenance import git_state, machine
 from dtrain.rundir import RunDir
+
+if TYPE_CHECKING:
+    from dtrain.trainer import StepOutcome
 
 State = Literal["finished", "stopped", "failed"]
 MAX_SECONDS = "max_seconds"
@@ -33,8 +41,12 @@ class RunInfo:
     probe: str | None = None
     spec: str | None = None  # JOB.py:Class; None for a job that no file holds
     sources: Mapping[str, str] = field(default_factory=dict)
+    layout: str = ""  # hash
+    data: str = ""  # what `LeafComputer.data_identity` says
+    run: str = ""  # names the run in all its terms
     term: int = 1
     address: str | None = None
+    resumed: int | None = None  # the step that it goes on from; None for a new run
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,28 @@ class StepRecord:
     workers: int
     phases: Mapping[str, float] = field(default_factory=dict)  # seconds by phase
     logs: Mapping[str, float] = field(default_factory=dict)  # means
+    grad_norm: float | None = None  # before clipping
+    skipped: str | None = None  # why the weights stayed
+
+    @classmethod
+    def of(
+        cls, outcome: "StepOutcome", seconds: float, workers: int, phases: Mapping[str, float]
+    ) -> Self:
+        """What the trainer says of a step, and what it took."""
+        return cls(
+            step=outcome.step,
+            epoch=outcome.epoch,
+            loss=outcome.loss,
+            weight=outcome.weight,
+            lr=outcome.lr,
+            seconds=seconds,
+            samples=outcome.samples,
+            workers=workers,
+            phases=phases,
+            logs=outcome.logs,
+            grad_norm=outcome.grad_norm,
+            skipped=outcome.skipped,
+        )
 
 
 class Console(Protocol):
@@ -68,15 +102,19 @@ class Console(Protocol):
 
 
 class Recorder:
-    """Writes a run directory (or none) and feeds a console. Also carries the wish to stop."""
+    """Writes a run directory (or none), feeds a console, and calls the job's callbacks.
+
+    Also carries the wish to stop. What a callback raises becomes a JobError.
+    """
 
     def __init__(
         self,
         run_dir: RunDir | None,
         console: Console,
         clock: Callable[[], float] = time.monotonic,
+        job: Job | None = None,
     ) -> None:
-        self.run_dir, self.console = run_dir, console
+        self.run_dir, self.console, self._job = run_dir, console, job
         self.history: list[dict[str, Any]] = []
         self.result: dict[str, Any] = {}
         self.eval: dict[str, float] = {}
@@ -85,6 +123,8 @@ class Recorder:
         self._last: StepRecord | None = None
         self._samples, self._training_s = 0, 0.0
         self._stop: str | None = None
+        self._drifted: list[str] = []  # workers with other arithmetic that were accepted
+        self._lost = 0  # lines of metrics.jsonl that could not be written
 
     def started(self, info: RunInfo) -> None:
         """The job is built and checked; the first step comes next."""
@@ -98,22 +138,40 @@ class Recorder:
         self._last = record
         self._samples += record.samples
         self._training_s += record.seconds
-        fields = asdict(record)
-        logs = fields.pop("logs")
-        self._keep({**fields, **{name: logs[name] for name in logs if name not in fields}})
+        self._keep(_line(record))
         self.console.step(record, self.samples_per_second)
+        if record.skipped is not None:
+            text = f"step {record.step} is skipped, the weights stay: {record.skipped}"
+            self.event("skipped", text, step=record.step)
+        if self._job is not None:
+            with calling(f"{type(self._job).__name__}.on_step"):
+                self._job.on_step(record)
 
     def evaluated(self, step: int, metrics: Mapping[str, float], digest: str) -> None:
         """The weights after this step were evaluated; `digest` is theirs."""
         self.eval = dict(metrics)
         self._keep({"step": step, "eval": self.eval, "digest": digest})
         self.console.evaluated(step, metrics)
+        if self._job is not None:
+            with calling(f"{type(self._job).__name__}.on_eval"):
+                self._job.on_eval(step, dict(metrics))
+
+    def saved(self, steps: int, path: Path) -> None:
+        """A checkpoint of the weights that `steps` steps made is on the disk."""
+        if self.run_dir is not None:
+            text = f"checkpoint after {steps} steps: {path.name}"
+            self._append_event({"event": "checkpoint", "text": text, "steps": steps})
+        if self._job is not None:
+            with calling(f"{type(self._job).__name__}.on_checkpoint"):
+                self._job.on_checkpoint(path)
 
     def event(self, kind: str, text: str | None = None, **fields: Any) -> None:
         """Something that is neither a step nor an evaluation: a join, a loss, a refusal."""
+        if kind == "drift":
+            self._drifted.append(str(fields.get("worker")))
         if self.run_dir is not None:
             extra = {} if text is None else {"text": text}
-            self.run_dir.append_event({"event": kind, **extra, **fields})
+            self._append_event({"event": kind, **extra, **fields})
         trace = str(fields.pop("trace", "")).rstrip()
         words = [f"{name}={value}" for name, value in fields.items()]
         line = text if text is not None else " ".join([kind, *words])
@@ -126,6 +184,7 @@ class Recorder:
         weights: Mapping[str, np.ndarray] | None = None,
         steps: int | None = None,
         error: str | None = None,
+        average: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, Any]:
         """The run is over: write the weights (`state_dict` order), close run.json, say so.
 
@@ -138,6 +197,8 @@ class Recorder:
         if self.run_dir is not None:
             if weights is not None and digest is not None:
                 self.run_dir.write_final(weights, digest, steps)
+            if average is not None:
+                self.run_dir.write_ema(average, steps)
             self.run_dir.update_run(state=state, result=self.result)
         self.console.finished(self.result)
         return self.result
@@ -164,8 +225,22 @@ class Recorder:
 
     def _keep(self, line: dict[str, Any]) -> None:
         self.history.append(line)
-        if self.run_dir is not None:
+        if self.run_dir is None:
+            return
+        try:
             self.run_dir.append_metrics(line)
+        except RunError as error:
+            self._lost += 1
+            if self._job is None or self._job.on_checkpoint_error == "stop":
+                raise
+            if self._lost & (self._lost - 1) == 0:  # the 1st, 2nd, 4th, 8th ...
+                self.console.line(f"{error}; lines lost so far: {self._lost}; training goes on")
+
+    def _append_event(self, event: Mapping[str, Any]) -> None:
+        """An event that cannot be written is no reason to end a run; the console has it."""
+        assert self.run_dir is not None
+        with suppress(RunError):
+            self.run_dir.append_event(event)
 
     def _result(
         self, state: State, digest: str | None, steps: int, error: str | None
@@ -184,13 +259,27 @@ class Recorder:
             "workers": None if info is None else info.workers,
             "run_dir": None if self.run_dir is None else str(self.run_dir.path),
             **({} if error is None else {"error": error}),
+            **({"drift": self._drifted} if self._drifted else {}),
         }
+
+
+def _line(record: StepRecord) -> dict[str, Any]:
+    """A line of metrics.jsonl: the record's fields, as far as they say something, then the logs."""
+    fields = asdict(record)
+    logs = fields.pop("logs")
+    optional = ("grad_norm", "skipped")
+    fields = {n: v for n, v in fields.items() if n not in optional or v is not None}
+    return {**fields, **{name: logs[name] for name in logs if name not in fields}}
 
 
 def _write_start(run_dir: RunDir, info: RunInfo) -> None:
     """What is known of the run, of the machine, and of the job's files, which are copied."""
-    fields = {name: value for name, value in asdict(info).items() if value not in (None, {})}
+    fields = {name: v for name, v in asdict(info).items() if v not in (None, {}, "")}
     fields |= {"seed": info.settings.get("seed"), "machine": machine()}
+    if fields.pop("resumed", None) is not None:
+        before = run_dir.read_run().get("resumed", [])
+        fields["resumed"] = [*before, {"term": info.term, "step": info.resumed}]
+        fields["result"] = None
     if info.spec is not None:
         files = source_files(JobSpec.parse(info.spec))
         run_dir.save_sources(files)

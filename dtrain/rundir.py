@@ -1,9 +1,10 @@
-"""A run directory: run.json, metrics.jsonl, events.jsonl, final.safetensors, source/.
+"""A run directory: run.json, metrics.jsonl, events.jsonl, final.safetensors, source/, ...
 
 Files are replaced whole (written beside, synced, renamed) or grow by whole lines, so that they
 can be read at any time, and after a crash.
 """
 
+import errno
 import itertools
 import json
 import math
@@ -21,7 +22,9 @@ from dtrain.digest import digest as digest_of
 from dtrain.errors import RunDirError, RunError
 
 RUN, METRICS, EVENTS = "run.json", "metrics.jsonl", "events.jsonl"
-FINAL, SOURCE = "final.safetensors", "source"
+FINAL, EMA, INIT, SOURCE, LOCK = (
+    "final.safetensors", "ema.safetensors", "init.safetensors", "source", "lock",
+)  # fmt: skip
 
 
 class Final(NamedTuple):
@@ -37,6 +40,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: int | None = None
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> "RunDir":
@@ -88,14 +92,65 @@ class RunDir:
         """A line of events.jsonl; `time` (seconds since 1970) is put before its keys."""
         self._append(EVENTS, {"time": round(time.time(), 3), **event})
 
+    def lock(self) -> None:
+        """Make this directory this process's own while it lives, however it dies.
+
+        Raises RunDirError if another process has it.
+        """
+        import fcntl
+
+        try:
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.unlock()
+            raise RunDirError(
+                f"{self.path} is in use: its run is going on; see dtrain status {self.path}"
+            ) from None
+        except OSError as error:
+            raise RunDirError(f"cannot lock {self.path}: {error.strerror}") from None
+
+    def unlock(self) -> None:
+        """Leave the directory to others."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def cut_metrics(self, version: int, evaluated: bool) -> None:
+        """Take back the lines of metrics.jsonl that come after `version` steps.
+
+        evaluated: whether the evaluation after these is one of them
+        """
+        kept = [line for line in self.metrics() if _is_before(line, version, evaluated)]
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept)
+        self._replace(METRICS, lambda file: file.write_text(text, "utf-8"))
+
+    def sync_metrics(self) -> None:
+        """Wait until metrics.jsonl is on the disk. Raises OSError."""
+        if (self.path / METRICS).exists():
+            _sync(self.path / METRICS)
+
     def write_final(self, weights: Mapping[str, np.ndarray], digest: str, steps: int) -> None:
         """final.safetensors; its metadata say the names' order, the digest and the steps."""
+        self._write_weights(FINAL, weights, digest, steps)
+
+    def write_ema(self, weights: Mapping[str, np.ndarray], steps: int) -> None:
+        """ema.safetensors: the same for averaged weights."""
+        self._write_weights(EMA, weights, digest_of(weights), steps)
+
+    def write_init(self, weights: Mapping[str, np.ndarray]) -> None:
+        """init.safetensors: the weights that the run began with, where they were given."""
+        self._write_weights(INIT, weights, digest_of(weights), 0)
+
+    def _write_weights(
+        self, name: str, weights: Mapping[str, np.ndarray], digest: str, steps: int
+    ) -> None:
         from safetensors.numpy import save_file
 
         # np.ascontiguousarray would make arrays of 0 dimensions 1-dimensional
         arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
         metadata = {"order": json.dumps(list(weights)), "digest": digest, "steps": str(steps)}
-        self._replace(FINAL, lambda file: save_file(arrays, file, metadata))
+        self._replace(name, lambda file: save_file(arrays, file, metadata))
 
     def save_sources(self, files: Mapping[str, Path]) -> None:
         """Copy files into source/, each to its path there."""
@@ -108,6 +163,7 @@ class RunDir:
         """Remove the directory of a run that never started; one that holds anything stays."""
         with suppress(OSError):
             shutil.rmtree(self.source, ignore_errors=True)
+            (self.path / LOCK).unlink(missing_ok=True)
             self.path.rmdir()
 
     # Reading
@@ -132,9 +188,16 @@ class RunDir:
 
     def read_final(self) -> Final:
         """The final weights. Raises RunDirError if there are none, or they are damaged."""
+        return self.read_weights(FINAL)
+
+    def read_weights(self, name: str) -> Final:
+        """What was written as final.safetensors, ema.safetensors or init.safetensors.
+
+        Raises RunDirError if it is not there, or damaged.
+        """
         from safetensors import SafetensorError, safe_open
 
-        path = self.path / FINAL
+        path = self.path / name
         if not path.is_file():
             state = self.read_run().get("state", "unknown")
             raise RunDirError(f"{path} does not exist; the run's state is '{state}'")
@@ -155,10 +218,14 @@ class RunDir:
         return self.path / SOURCE
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
-        text = json.dumps(plain(line), allow_nan=False) + "\n"
+        """Add a whole line, or on a full disk nothing."""
+        data = (json.dumps(plain(line), allow_nan=False) + "\n").encode()
         try:
-            with (self.path / name).open("a", encoding="utf-8") as file:
-                file.write(text)
+            with (self.path / name).open("ab", buffering=0) as file:
+                before = file.tell()
+                if file.write(data) != len(data):
+                    file.truncate(before)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunError(f"cannot write {self.path / name}: {error.strerror}") from error
 
@@ -184,6 +251,12 @@ class RunDir:
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise RunError(f"cannot write {self.path / name}: {error.strerror}") from error
+
+
+def _is_before(line: Mapping[str, Any], version: int, evaluated: bool) -> bool:
+    """Whether a line is of the first `version` steps."""
+    is_last = "eval" in line and line["step"] == version - 1
+    return bool(line["step"] < version) and (evaluated or not is_last)
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -103,12 +103,20 @@ class Schedule:
         lo = k * self.eval_batch_size
         return lo, min(lo + self.eval_batch_size, self.eval_samples)
 
+    def ends_epoch(self, step: int) -> bool:
+        """Whether a step is the last of its epoch."""
+        return (step + 1) % self.steps_per_epoch == 0
+
     def evaluates_after(self, step: int) -> bool:
         """Whether the weights that a step makes are evaluated."""
         if self.eval_samples == 0:
             return False
+        return step + 1 == self.steps or self.evaluates_regularly(step)
+
+    def evaluates_regularly(self, step: int) -> bool:
+        """Whether they would be, were the run longer: not only because it ends there."""
         every = self.steps_per_epoch if self.eval_every is None else self.eval_every
-        return step + 1 == self.steps or (step + 1) % every == 0
+        return self.eval_samples > 0 and (step + 1) % every == 0
 
 
 def _ceil_div(a: int, b: int) -> int:

@@ -11,6 +11,8 @@ as JSON, in which
     {"tensor": name}, {"parameter": name}         a tensor of the file, "requires_grad": true
     {"array": name}, {"scalar": name}             a NumPy array or number
 
+"dtrain.xxh3" is a checksum of that and of all tensors.
+
 Tensors over the same memory, in the same shape, are written once, and share it again when they are
 loaded (other views become tensors of their own); for the readers of the safetensors library
 metadata say which name the others go by. A file of another program, without "dtrain.tree", is a
@@ -35,7 +37,7 @@ __all__ = ["load", "save"]
 
 Place: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
-TREE = "dtrain.tree"
+TREE, SUM = "dtrain.tree", "dtrain.xxh3"
 RESERVED = "__metadata__"  # safetensors' own key
 DTYPES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", "c8"))
 
@@ -58,16 +60,85 @@ def save(obj: Any, f: Place) -> None:
              to save in its place; ValueError for what contains itself; RuntimeError, as PyTorch,
              if the folder does not exist.
     """
-    from safetensors.numpy import save as serialize  # slow to import
-
-    writer = _Writer()
-    tree = writer.node(obj, ())
-    metadata = {**writer.aliases, "format": "pt", TREE: json.dumps(tree)}
-    data = serialize(writer.arrays, metadata)
+    data = to_bytes(obj)
     if hasattr(f, "write"):
         f.write(data)
     else:
-        _write(Path(os.path.realpath(f)), data)
+        write(Path(os.path.realpath(f)), data)
+
+
+def to_bytes(obj: Any) -> bytes:
+    """What `save` writes. Raises as `save`."""
+    from safetensors.numpy import save as serialize  # slow to import
+
+    writer = _Writer()
+    tree = json.dumps(writer.node(obj, ()))
+    metadata = {**writer.aliases, "format": "pt", TREE: tree, SUM: _sum(tree, writer.arrays)}
+    return serialize(writer.arrays, metadata)
+
+
+def from_bytes(data: bytes, name: str) -> Any:
+    """What `load` reads; `name` is what errors call the file. Raises RuntimeError as `load`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialize
+
+    try:
+        loaded = deserialize(data)
+        header = _header(data)
+    except (SafetensorError, ValueError) as error:
+        raise RuntimeError(_refusal(name, data, error)) from None
+    arrays = {key: np.require(array, requirements="W") for key, array in loaded.items()}
+    metadata = header.get(RESERVED, {})
+    tree = metadata.get(TREE)
+    if tree is None:
+        order = sorted(arrays, key=lambda key: header[key]["data_offsets"])
+        return {key: wrap(arrays[key]) for key in order}
+    if metadata.get(SUM, _sum(tree, arrays)) != _sum(tree, arrays):
+        raise RuntimeError(f"{name} is damaged: its checksum is not that of what it holds")
+    try:
+        return _restored(json.loads(tree), arrays)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise RuntimeError(f"{name} is damaged: its {TREE} cannot be followed: {error!r}") from None
+
+
+def peek(path: Path) -> Any:
+    """What `save` wrote, with empty tensors in the place of its own: only the header is read.
+
+    Raises OSError, or ValueError for another file.
+    """
+    with path.open("rb") as file:
+        size = file.read(8)
+        length = min(int.from_bytes(size, "little"), path.stat().st_size)
+        header = _header(size + file.read(length))
+    try:
+        return _restored(json.loads(header[RESERVED][TREE]), _Nothing())
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"{path} was not written by dtrain: {error!r}") from None
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    if not isinstance(header, dict):
+        raise ValueError("the header is no object")
+    return header
+
+
+def _sum(tree: str, arrays: Mapping[str, Array]) -> str:
+    """A checksum of everything: xxh3, 128 bits, in hex."""
+    import xxhash
+
+    total = xxhash.xxh3_128(tree.encode())
+    for name in sorted(arrays):
+        total.update(name.encode())
+        total.update(arrays[name].reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
+
+
+class _Nothing(dict[str, Array]):
+    """Any name's array, of no elements."""
+
+    def __missing__(self, name: str) -> Array:
+        return np.empty(0, np.float32)
 
 
 def load(
@@ -86,26 +157,9 @@ def load(
     Raises:  FileNotFoundError; RuntimeError for a file of PyTorch's own format, which says how to
              convert it, for another format, for a damaged file, and for another device.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialize
-
     _require_cpu(map_location)
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
-    name = getattr(f, "name", "the file") if hasattr(f, "read") else str(f)
-    try:
-        loaded = deserialize(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
-        raise RuntimeError(_refusal(name, data, error)) from None
-    arrays = {key: np.require(array, requirements="W") for key, array in loaded.items()}
-    tree = header.get(RESERVED, {}).get(TREE)
-    if tree is None:
-        order = sorted(arrays, key=lambda key: header[key]["data_offsets"])
-        return {key: wrap(arrays[key]) for key in order}
-    try:
-        return _restored(json.loads(tree), arrays)
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise RuntimeError(f"{name} is damaged: its {TREE} cannot be followed: {error!r}") from None
+    return from_bytes(data, getattr(f, "name", "the file") if hasattr(f, "read") else str(f))
 
 
 class _Writer:
@@ -187,7 +241,7 @@ class _Writer:
     def _unused(self, name: str) -> str:
         """The name, or where two paths read alike, one with a number after it."""
         unused, number = name, 1
-        while unused in self.arrays or unused in self.aliases or unused in (RESERVED, TREE):
+        while unused in self.arrays or unused in self.aliases or unused in (RESERVED, TREE, SUM):
             number += 1
             unused = f"{name}~{number}"
         return unused
@@ -223,8 +277,11 @@ _KINDS: Mapping[str, Restore] = {
 }
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file beside its place, sync it, and rename it."""
+def write(path: Path, data: bytes) -> None:
+    """Write a file beside its place, sync it, rename it, sync its folder: it survives a power cut.
+
+    Raises OSError, and leaves what was there as it was; RuntimeError if the folder does not exist.
+    """
     if not path.parent.is_dir():
         raise RuntimeError(f"Parent directory {path.parent} does not exist.")
     if path.exists() and not path.is_file():  # a device or a pipe

@@ -35,7 +35,13 @@ CLASSES: dict[str, SettingClass] = {
     "epochs": "extends",
     "max_steps": "extends",
     "max_seconds": "extends",
-    "eval_every": "neutral",
+    "eval_every": "neutral",  # but see `class_when`
+    "monitor": "neutral",
+    "patience": "neutral",
+    "checkpoint_every": "neutral",
+    "keep_last": "neutral",
+    "keep_best": "neutral",
+    "on_checkpoint_error": "neutral",
 }
 
 
@@ -56,6 +62,21 @@ RULES: dict[str, Rule] = {
     "micro_batches": AT_LEAST_ONE,
     "eval_batch_size": AT_LEAST_ONE,
     "eval_every": AT_LEAST_ONE,
+    "lr_scheduler_interval": Rule(lambda v: v in ("step", "epoch"), "'step' or 'epoch'"),
+    "clip_grad_norm": Rule(lambda v: v > 0, "more than 0"),
+    "clip_grad_value": Rule(lambda v: v > 0, "more than 0"),
+    "on_nonfinite": Rule(lambda v: v in ("raise", "skip"), "'raise' or 'skip'"),
+    "ema": Rule(lambda v: 0 < v < 1, "between 0 and 1, such as 0.999"),
+    "scale_batch": AT_LEAST_ONE,
+    "monitor": Rule(
+        lambda v: len(v.split()) == 2 and v.split()[0] in ("min", "max"),
+        "'min NAME' or 'max NAME', such as 'max accuracy'",
+    ),
+    "patience": AT_LEAST_ONE,
+    "checkpoint_every": AT_LEAST_ONE,
+    "keep_last": AT_LEAST_ONE,
+    "keep_best": Rule(lambda v: v >= 0, "at least 0"),
+    "on_checkpoint_error": Rule(lambda v: v in ("continue", "stop"), "'continue' or 'stop'"),
     "seed": Rule(lambda v: v >= 0, "at least 0"),
     "dtype": Rule(lambda v: v in ("float32", "float64"), "'float32' or 'float64'"),
     "chunk_elements": Rule(  # in float64 half of what a frame on the wire may have
@@ -76,9 +97,14 @@ class Setting:
     default: Value
     required: bool = False
 
-    @property
-    def setting_class(self) -> SettingClass:
-        """What a resumed run may do with it."""
+    def class_when(self, watched: bool) -> SettingClass:
+        """What a resumed run may do with it.
+
+        watched: whether a schedule of rates or an early stop depends on evaluations; then it
+                 matters when they are made, and of what
+        """
+        if watched and self.name in ("eval_every", "monitor"):
+            return "result"
         return CLASSES.get(self.name, "result")
 
     @property

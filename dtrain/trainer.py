@@ -4,20 +4,28 @@
     version s+1    written, part by part, in whatever order the roots come
 
 There are two sets of vectors, version v in set v % 2. An update is: divide the root by its weight,
-once; check that it is finite; step.
+once; check that it is finite; clip; step. The optimizer's own state has one version: between the
+first `apply` of a step and its `commit` it is neither of s nor of s+1, and cannot be saved.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from dtrain.autograd import Tensor, wrap
+from dtrain.average import Average
 from dtrain.checked import optimizer_of
+from dtrain.clipping import clip_norm, clip_value
 from dtrain.digest import digest
-from dtrain.errors import NonFiniteError
+from dtrain.errors import JobError, NonFiniteError
 from dtrain.gradsum import ChunkSum, Part, TailSum, means
-from dtrain.layout import Array, Chunk, Piece
+from dtrain.layout import Array, Chunk, Parameter, Piece
 from dtrain.leaf import LeafComputer, read_only
-from dtrain.optim.optimizer import Group
+from dtrain.monitor import Monitor, is_better
+from dtrain.optimizer_state import OptimizerState
+from dtrain.rates import Rates
 from dtrain.schedule import Batch
 
 
@@ -32,32 +40,47 @@ class StepOutcome:
     samples: int
     lr: float  # of the first parameter group
     logs: dict[str, float]  # means
+    grad_norm: float | None = None  # before clipping, where it is clipped by its norm
+    skipped: str | None = None  # why the weights stayed
 
 
 class Trainer:
     """The state of a run: two versions of weights and buffers, and the optimizer's.
 
     The computer, which must have its initial weights, is always bound to the committed version.
-    Raises JobError for an optimizer that cannot be used.
+    Raises JobError for an optimizer or a scheduler that cannot be used.
     """
 
     def __init__(self, computer: LeafComputer) -> None:
         self.computer = computer
-        self.optimizer = optimizer_of(computer.job, computer.model)
+        job = computer.job
+        self.optimizer = optimizer_of(job, computer.model)
+        self.rates = Rates(job, self.optimizer, computer.schedule)
+        self.monitor = Monitor.of(job.monitor, job.patience)
         self.version = 0  # the last one that was committed
+        self.evaluated = True  # whether the evaluation that is due after it was made
+        self.evaluation: dict[str, float] | None = None  # its metrics
+        self.stop_after: int | None = None  # steps after which to stop, however many are planned
+        _require_evaluations(computer, self.rates)
         self._layout = layout = computer.layout
         self._vectors = computer.vectors, {**computer.vectors, **layout.allocate_gradients()}
         self._buffers = [computer.buffers, computer.buffers]
-        self._groups = self._groups_in_order()
-        self._slots = self._allocate_slots()
-        self._t = [0] * len(layout.parameters)  # updates that each parameter has had
-        self._scalars: list[dict[str, Array]] = [{} for _ in layout.parameters]  # after those
+        self._state = OptimizerState(layout, self.optimizer, computer.tensors)
         self.optimizer._opt_called = True  # it steps here, and schedules need not warn
+        self.average = None if job.ema is None else Average(layout, job.ema)
+        self._skips = job.on_nonfinite == "skip"
         self._is_by_element = self.optimizer.scope == "element"
-        self._gradient = {} if self._is_by_element else layout.allocate_gradients()
-        self._applied: set[int] = set()  # parts of the step under way whose roots have come
+        self._together = self._written_together()
+        self._gradient = layout.allocate_gradients() if self._together else {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing of the step under way has come."""
+        self._applied: set[int] = set()  # parts whose roots have come
         self._written: set[int] = set()  # those of version + 1 that are there
-        self._reached = 0  # by the step under way: a bit for each parameter
+        self._reached = 0  # a bit for each parameter
+        self._nonfinite: str | None = None  # the first parameter whose gradient is not finite
+        self._norm: float | None = None
         self._tail: TailSum | None = None
 
     # ------------------------------------------------------------------------- what can be read
@@ -81,6 +104,14 @@ class Trainer:
         state = self.computer.model.state_dict()
         return {name: np.array(tensor._array, order="C") for name, tensor in state.items()}
 
+    def average_state_dict(self) -> dict[str, Array] | None:
+        """The same with averaged weights; None without `ema`."""
+        if self.average is None:
+            return None
+        averages = self.average.arrays()
+        state, places = self.state_dict(), self._places()
+        return {name: averages.get(_name(places[name]), array) for name, array in state.items()}
+
     def digest(self) -> str:
         """SHA-256 of the committed weights and buffers, in hex."""
         state = self.computer.model.state_dict()
@@ -90,77 +121,207 @@ class Trainer:
         """An evaluation's root as metrics: its means, and what the job's `summary` adds."""
         return self.computer.job._metrics(means(tail))
 
+    @property
+    def updates(self) -> list[int]:
+        """How many updates each parameter has had, in layout order."""
+        return self._state.updates
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the optimizer's state is that of the committed version: nothing was applied."""
+        return not self._applied
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why there must not be another step, in words, or None. Not while an evaluation is due."""
+        if not self.evaluated:
+            return None
+        if self.stop_after is not None and self.version >= self.stop_after:
+            return f"stopped after {self.version} steps, as asked"
+        return self.monitor.is_exhausted
+
     # ---------------------------------------------------------------------------------- a step
 
     def apply(self, index: int, part: Part) -> list[int]:
         """Take in the root of one part of step `version`; its array is used up.
 
-        Returns the parts of which version + 1 is written now: this one; or, where the optimizer
-        must see more than a slice, all chunks with the last of them.
-        Raises NonFiniteError with step and parameter.
+        Returns the parts of which version + 1 is written now: this one; or, where more than a
+        slice must be seen at once, nothing until the last of them comes, and then all of these.
+        Raises NonFiniteError with step and parameter, unless such steps are skipped.
         """
         assert index not in self._applied, f"part {index} is applied twice in step {self.version}"
         self._applied.add(index)
         if isinstance(part, TailSum):
-            self._write_buffers(part)
+            self._tail = part
+        else:
+            self._mean(self._layout.chunks[index], part)
+        if index not in self._together:
+            self._write_part(index, part)
             written = [index]
         else:
-            written = self._write_chunk(self._layout.chunks[index], part)
+            written = self._write_together() if self._applied >= self._together else []
         self._written.update(written)
         return written
 
     def commit(self) -> StepOutcome:
         """Version + 1 becomes the run's history; every part of it must be written."""
-        tail = self._tail
+        tail, step = self._tail, self.version
         missing = set(range(self._layout.parts)) - self._written
-        assert not missing, f"step {self.version} is committed without parts {sorted(missing)}"
+        assert not missing, f"step {step} is committed without parts {sorted(missing)}"
         assert tail is not None, "the tail was applied, and is not there"
-        for i, group in enumerate(self._groups):
-            if group is not None and self._reached >> i & 1:
-                self._t[i] += 1
-                self._scalars[i] = self.optimizer.scalars(self._t[i], group, self._scalars[i])
-        outcome = _outcome(
-            self.computer.schedule.batch(self.version), tail, self.optimizer.param_groups[0]["lr"]
-        )
-        self._applied, self._written, self._reached, self._tail = set(), set(), 0, None
+        outcome = self._outcome(self.computer.schedule.batch(step), tail)
+        self._state.count(self._reached)
+        self.rates.after_step(step)
         self.version += 1
         side = self.version % 2
+        if self.average is not None and outcome.skipped is None:
+            self.average.update(self._vectors[side])
+        self._begin()
+        self.evaluation = None
+        self.evaluated = not self.computer.schedule.evaluates_after(step)
         self.computer.bind(self._vectors[side], self._buffers[side])
         return outcome
 
-    def _write_chunk(self, chunk: Chunk, part: ChunkSum) -> list[int]:
+    def evaluate(self, tail: TailSum) -> tuple[dict[str, float], bool]:
+        """Take in the root of the evaluation of the committed version, once.
+
+        Returns its metrics, and whether they are the best so far. Raises JobError for a monitored
+        metric that is not there.
+        """
+        metrics, step = self.metrics(tail), self.version - 1
+        value, best = self.monitor.value(metrics), self.monitor.best
+        # one that is made because the run ends must not count: a longer run would not have it
+        if self.computer.schedule.evaluates_regularly(step):
+            self.monitor.observe(step, value)
+            self.rates.after_evaluation(value)
+        self.evaluated, self.evaluation = True, metrics
+        return metrics, is_better(self.monitor.mode, value, best)
+
+    # ------------------------------------------------------------------------------ checkpoints
+
+    def to_dict(self) -> dict[str, Any]:
+        """A copy of everything that the rest of the run depends on; the trainer must be clean."""
+        assert self.is_clean, f"step {self.version} is under way: the optimizer's state is mixed"
+        average = self.average
+        return {
+            "version": self.version,
+            "evaluated": self.evaluated,
+            "eval": self.evaluation,
+            "model": {name: wrap(array) for name, array in self.state_dict().items()},
+            "optimizer": self._state.to_dict(),
+            "lr_scheduler": self.rates.to_dict(),
+            "monitor": self.monitor.to_dict(),
+            "ema": None if average is None else average.to_dict(),
+        }
+
+    def load(self, saved: Mapping[str, Any], wanted: frozenset[str] | None = None) -> None:
+        """Go on from what `to_dict` gave. Names and shapes must be the model's.
+
+        wanted: the names of those that are, where others are to keep their initial values
+        """
+        self.load_weights(saved["model"], wanted)
+        self._state.load(saved["optimizer"], lambda name: wanted is None or name in wanted)
+        self.rates.load(saved["lr_scheduler"])
+        self.monitor.load(saved["monitor"])
+        if self.average is not None and saved["ema"] is not None:
+            self.average.load(saved["ema"])
+        self.version, self.evaluated = saved["version"], saved["evaluated"]
+        self.evaluation = saved["eval"]
+        side = self.version % 2
+        self.computer.bind(self._vectors[side], self._buffers[side])
+
+    def load_weights(
+        self, weights: Mapping[str, Any], wanted: frozenset[str] | None = None
+    ) -> None:
+        """Put weights and buffers, by the names of `state_dict`, in the place of the first ones.
+
+        wanted: as in `load`
+        """
+        for name, place in self._places().items():
+            if name not in weights or not (wanted is None or name in wanted):
+                continue
+            array = as_array(weights[name])
+            if isinstance(place, Parameter):
+                for vectors in self._vectors:
+                    self._layout.view(vectors, place)[...] = array
+            else:
+                self._buffers[0][place] = array.astype(self._layout.buffers[place].dtype)
+        self._buffers = [self._buffers[0], list(self._buffers[0])]
+        self.computer.bind(self._vectors[0], self._buffers[0])
+
+    def _places(self) -> dict[str, Parameter | int]:
+        """For each name of the model's `state_dict` a parameter, tied ones more than once, or the
+        index of a buffer."""
+        model, layout = self.computer.model, self._layout
+        places: dict[int, Parameter | int] = {id(b): i for i, b in enumerate(model.buffers())}
+        places |= {id(t): p for t, p in zip(self.computer.tensors, layout.parameters, strict=True)}
+        return {name: places[id(t)] for name, t in model.state_dict(keep_vars=True).items()}
+
+    # ------------------------------------------------------------------------------ the update
+
+    def _written_together(self) -> frozenset[int]:
+        """The parts that must all have come before one of them can be written."""
+        chunks = frozenset(chunk.index for chunk in self._layout.chunks)
+        if self._skips:
+            return chunks | {self._layout.tail}
+        by_chunk = self._is_by_element and self.computer.job.clip_grad_norm is None
+        return frozenset() if by_chunk else chunks
+
+    def _mean(self, chunk: Chunk, part: ChunkSum) -> None:
+        """A chunk's gradient: divide, check, clip by value; keep it, if others must come first."""
         if part.weight:
             self._reached |= part.reached
             np.divide(part.grad, part.weight, out=part.grad)  # the one division
-            self._require_finite(chunk, part.grad)
-        if self._is_by_element:
-            for piece in self._layout.pieces(chunk):
-                self._write(piece, part.grad[piece.lo - chunk.start : piece.hi - chunk.start])
-            return [chunk.index]
-        self._layout.slice(self._gradient, chunk)[...] = part.grad
-        return self._write_whole()
+            self._check_finite(chunk, part.grad)
+            if self.computer.job.clip_grad_value is not None:
+                clip_value(part.grad, self.computer.job.clip_grad_value)
+        if self._together:
+            self._layout.slice(self._gradient, chunk)[...] = part.grad
+
+    def _write_part(self, index: int, part: Part) -> None:
+        if isinstance(part, TailSum):
+            self._write_buffers(part)
+            return
+        chunk = self._layout.chunks[index]
+        for piece in self._layout.pieces(chunk):
+            self._write(piece, part.grad[piece.lo - chunk.start : piece.hi - chunk.start])
+
+    def _write_together(self) -> list[int]:
+        """All parameters, gradients clipped by norm; or, in a step that is skipped, copies."""
+        if self._nonfinite is not None:
+            self._reached = 0
+            self._buffers[(self.version + 1) % 2] = self._buffers[self.version % 2]
+        elif self._skips and self._tail is not None:
+            self._write_buffers(self._tail)
+        self._clip()
+        for i, p in enumerate(self._layout.parameters):
+            if p.trainable:
+                piece = Piece(i, p.start, p.start + p.size)
+                self._write(piece, self._gradient[p.vector][piece.lo : piece.hi])
+        return sorted(self._together)
 
     def _write_buffers(self, tail: TailSum) -> None:
-        self._tail = tail
         self._buffers[(self.version + 1) % 2] = [
             tail.buffers[i].apply(buffer) if i in tail.buffers else buffer
             for i, buffer in enumerate(self._buffers[self.version % 2])
         ]
 
-    def _write_whole(self) -> list[int]:
-        """All parameters, once the roots of all chunks are there."""
-        chunks = [chunk.index for chunk in self._layout.chunks]
-        if not self._applied.issuperset(chunks):
-            return []
-        for i, p in enumerate(self._layout.parameters):
-            if p.trainable:
-                piece = Piece(i, p.start, p.start + p.size)
-                self._write(piece, self._gradient[p.vector][piece.lo : piece.hi])
-        return chunks
+    def _clip(self) -> None:
+        most = self.computer.job.clip_grad_norm
+        if most is not None and self._reached:
+            self._norm = clip_norm(
+                [
+                    self._layout.view(self._gradient, p)
+                    for i, p in enumerate(self._layout.parameters)
+                    if self._reached >> i & 1
+                ],
+                most,
+            )
 
     def _write(self, piece: Piece, gradient: Array) -> None:
         """The next version of a part of a parameter; where nothing was reached, a copy."""
-        parameter, group = self._layout.parameters[piece.parameter], self._groups[piece.parameter]
+        i = piece.parameter
+        parameter, group = self._layout.parameters[i], self._state.groups[i]
         old, new = self._vectors[self.version % 2], self._vectors[(self.version + 1) % 2]
 
         def shaped(vector: Array) -> Array:
@@ -168,23 +329,36 @@ class Trainer:
             return view if self._is_by_element else view.reshape(parameter.shape)
 
         w, out = shaped(old[parameter.vector]), shaped(new[parameter.vector])
-        if group is None or not self._reached >> piece.parameter & 1:
+        if group is None or not self._reached >> i & 1:
             np.copyto(out, w)
             return
-        names = self.optimizer.slots(group)
-        slots = {name: shaped(self._slots[name][parameter.vector]) for name in names}
-        t = self._t[piece.parameter] + 1
-        slots |= self.optimizer.scalars(t, group, self._scalars[piece.parameter])
+        arrays, t = self._state.of(i, group, shaped)
+        group = self.rates.group(group, self.version)
         with np.errstate(all="ignore"):  # as in a forward: inf and nan are values, not warnings
-            self.optimizer.update(w, gradient.reshape(w.shape), out, slots, t, group)
+            self.optimizer.update(w, gradient.reshape(w.shape), out, arrays, t, group)
 
-    def _require_finite(self, chunk: Chunk, gradient: Array) -> None:
+    def _check_finite(self, chunk: Chunk, gradient: Array) -> None:
         if np.isfinite(gradient).all():
             return
         at = chunk.start + int(np.argmin(np.isfinite(gradient)))
         bad = [p.parameter for p in self._layout.pieces(chunk) if p.lo <= at < p.hi]
         name = self._layout.parameters[bad[0]].name if bad else f"chunk {chunk.index}, in a gap"
-        raise NonFiniteError(self.version, name)
+        if not self._skips:
+            raise NonFiniteError(self.version, name)
+        self._nonfinite = self._nonfinite or name
+
+    def _outcome(self, batch: Batch, tail: TailSum) -> StepOutcome:
+        logs = means(tail)
+        loss = logs.pop("loss")
+        lr = float(self.rates.group(self.optimizer.param_groups[0], batch.step)["lr"])
+        skipped = None if tail.weight else "weight 0"
+        if self._nonfinite is not None:
+            skipped = f"the gradient of {self._nonfinite} is not finite"
+        return StepOutcome(
+            *(batch.step, batch.epoch, loss, tail.weight, tail.samples, lr, logs),
+            grad_norm=self._norm,
+            skipped=skipped,
+        )
 
     def _require_there(self, version: int, part: int | None) -> None:
         """part: None for what is the same in all versions."""
@@ -193,19 +367,34 @@ class Trainer:
             f"part {part} of version {version} is not there; version {self.version} is committed"
         )
 
-    def _groups_in_order(self) -> list[Group | None]:
-        """Each parameter's group of options; None for one that the optimizer was not given."""
-        by_id = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
-        return [by_id.get(id(tensor)) for tensor in self.computer.tensors]
 
-    def _allocate_slots(self) -> dict[str, dict[str, Array]]:
-        """The optimizer's state: for each slot's name one vector for each of the gradient's."""
-        groups = [group for group in self._groups if group is not None]
-        names = dict.fromkeys(name for group in groups for name in self.optimizer.slots(group))
-        return {name: self._layout.allocate_gradients() for name in names}
+def as_array(value: Any) -> Array:
+    """A tensor's array, or the array that it is already."""
+    return value._array if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _outcome(batch: Batch, tail: TailSum, lr: float) -> StepOutcome:
-    logs = means(tail)
-    loss = logs.pop("loss")
-    return StepOutcome(batch.step, batch.epoch, loss, tail.weight, tail.samples, float(lr), logs)
+def _name(place: Parameter | int) -> str:
+    return place.name if isinstance(place, Parameter) else ""
+
+
+def _require_evaluations(computer: LeafComputer, rates: Rates) -> None:
+    """Whatever depends on evaluations needs some, with the metric that is watched."""
+    job, who = computer.job, type(computer.job).__name__
+    if computer.schedule.eval_samples:
+        if job.monitor.split()[1] != "loss":
+            _require_metric(computer)
+    elif job.patience is not None:
+        raise JobError(f"patience={job.patience}, but {who}.eval_data gives nothing to evaluate")
+    elif rates.wants_metric:
+        raise JobError(f"{who}.lr_scheduler needs evaluations, but eval_data gives nothing")
+
+
+def _require_metric(computer: LeafComputer) -> None:
+    """Look for the metric in one leaf of an evaluation, as far as `summary` can do with that."""
+    job = computer.job
+    tail = computer.evaluate(0, 0).tail
+    try:
+        metrics = job._metrics(means(tail))
+    except JobError:
+        return  # the whole evaluation may do; else it says so
+    Monitor.of(job.monitor, job.patience).value(metrics)

@@ -19,6 +19,7 @@ from dtrain.local import train_local
 from dtrain.nn import Module
 from dtrain.progress import console
 from dtrain.recorder import Recorder
+from dtrain.resume import Start, find
 from dtrain.rundir import RUN, RunDir
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers
@@ -51,6 +52,8 @@ def train(
     run_dir: str | Path | None = None,
     quiet: bool = False,
     data: str | Path | None = None,
+    resume: str | Path | None = None,
+    init: str | Path | None = None,
 ) -> Result:
     """Train a job, and wait for the end. The weights are the same bits for any number of workers.
 
@@ -58,6 +61,10 @@ def train(
     run_dir    a new or empty directory; by default runs/NAME-TIME
     quiet      print the digest alone
     data       the folder of the data, as `--data` says it
+    resume     the directory of a run to go on with, or "last"; the job's settings may differ from
+               its settings as far as they may change
+    init       a safetensors file with the weights to begin with, by the names of `state_dict`: a
+               PyTorch model's, final.safetensors of another run
 
     Raises UserError for a mistake in the job or the arguments, before work starts; RunError, or
     with workers=0 LeafError and NonFiniteError, for a run that failed; KeyboardInterrupt after
@@ -67,21 +74,23 @@ def train(
     _check(job, workers)
     if data is not None:
         job._use_data(data)
-    if workers == 0:
-        run = RunDir.create(run_dir, type(job).__name__)
-        code = _train_here(job, run, json=False, quiet=quiet)
+    require_one_start(resume, init, run_dir)
+    spec = spec_of(job) if workers else None
+    run = RunDir.create(run_dir, type(job).__name__) if resume is None else find(resume)
+    start = Start(resume is not None, init)
+    if spec is None:
+        code = run_in_process(job, run, start, quiet=quiet)
     else:
-        spec = spec_of(job)
-        run = RunDir.create(run_dir, type(job).__name__)
-        code = _train_with(workers, job, spec, run, quiet)
+        code = _train_with(workers, job, spec, run, start, quiet)
     return _result(job, run, code)
 
 
-def run_in_process(
-    job: Job, run_dir: str | Path | None = None, json: bool = False, quiet: bool = False
-) -> int:
-    """`dtrain run --workers 0`; the exit code: 0, or 128 + n after signal n. Raises as `train`."""
-    return _train_here(job, RunDir.create(run_dir, type(job).__name__), json, quiet)
+def require_one_start(resume: Any, init: Any, run_dir: Any) -> None:
+    """Raises UserError for beginnings that exclude each other."""
+    if resume is not None and init is not None:
+        raise UserError("a run that is resumed has its weights: leave out either resume or init")
+    if resume is not None and run_dir is not None:
+        raise UserError("a run that is resumed has its directory: leave out either one")
 
 
 def _check(job: Any, workers: Any) -> None:
@@ -93,15 +102,21 @@ def _check(job: Any, workers: Any) -> None:
         raise UserError(f"workers must be an integer, at least 0, not {workers!r}")
 
 
-def _train_here(job: Job, run: RunDir, json: bool, quiet: bool) -> int:
-    recorder = Recorder(run, console(json=json, quiet=quiet))
+def run_in_process(
+    job: Job, run: RunDir, start: Start, json: bool = False, quiet: bool = False
+) -> int:
+    """`dtrain run --workers 0`; the exit code: 0, or 128 + n after signal n. Raises as `train`."""
+    recorder = Recorder(run, console(json=json, quiet=quiet), job=job)
     try:
+        run.lock()
         _pin(job)
         with _stopping_on_signals(recorder) as caught:
-            train_local(job, recorder, *_origin(job))
+            train_local(job, recorder, *_origin(job), resumption=start.read(run))
     except BaseException as error:
         _record_failure(recorder, run, error)
         raise
+    finally:
+        run.unlock()
     return 128 + caught[0] if caught and recorder.result["state"] == "stopped" else 0
 
 
@@ -131,7 +146,7 @@ def _record_failure(recorder: Recorder, run: RunDir, error: BaseException) -> No
     """Close the files of a run that had only just started; of another one leave nothing behind."""
     if not (run.path / RUN).exists():
         run.discard()
-    elif run.read_run().get("state") == "running":
+    elif recorder.is_started and run.read_run().get("state") == "running":
         recorder.finished("failed", None, error=str(error) or type(error).__name__)
 
 
@@ -170,7 +185,9 @@ def _handlers() -> dict[signal.Signals, Handler]:
     return {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
 
-def _train_with(workers: int, job: Job, spec: JobSpec, run: RunDir, quiet: bool) -> int:
+def _train_with(
+    workers: int, job: Job, spec: JobSpec, run: RunDir, start: Start, quiet: bool
+) -> int:
     from dtrain.launch import local
 
     if threading.current_thread() is not threading.main_thread():
@@ -185,6 +202,7 @@ def _train_with(workers: int, job: Job, spec: JobSpec, run: RunDir, quiet: bool)
                 settings=job.settings(),
                 run_dir=run.path,
                 data=None if data is None else str(data),
+                start=start,
                 quiet=quiet,
             )
         )

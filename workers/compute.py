@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dtrain.job import Job
 from dtrain.layout import Layout
 from dtrain.leaf import LeafComputer
 from dtrain.probe import probe
+from dtrain.samples import Samples
 from dtrain.wire.messages import TRAIN, Lease, Ready, Welcome
 from workers import events
 from workers.counter import Counter
@@ -64,12 +66,25 @@ class Compute:
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._abandoned = threading.Event()
         self._computer: LeafComputer | None = None
+        self._samples: Samples | None = None  # its, from before the probe on
         self.weights: Weights | None = None
         threading.Thread(target=self._loop, name="compute", daemon=True).start()
 
     def prepare(self, welcome: Welcome) -> None:
         """Build and probe; posts Prepared or Unprepared."""
         self._tasks.put(lambda: self._prepare(welcome))
+
+    def read_ahead(self, lease: Lease, step: int) -> None:
+        """Begin to read the samples of a lease's first leaf, where that is worth it."""
+        self._tasks.put(lambda: self._read_ahead(lease, step))
+
+    def reading(self) -> events.Reading | None:
+        """The sample that is being read just now; for any thread."""
+        now = self._samples.reading if self._samples else None
+        if now is None:
+            return None
+        sample = -1 if now.sample is None else now.sample
+        return events.Reading(now.at.phase, now.at.step, now.at.leaf, sample, now.since)
 
     def compute(self, lease: Lease, step: int) -> None:
         """Compute a lease; posts LeafComputed, LeafFailed and at last Rested."""
@@ -93,8 +108,13 @@ class Compute:
     def _build(self, welcome: Welcome) -> Ready:
         job = self._load(welcome.settings)
         numerics.limit_threads(job.blas_threads)
+        if self._computer:
+            self._computer.samples.prefetch.settle()
         computer = LeafComputer(job)
+        self._samples = computer.samples
+        computer.samples.prefetch.watch()
         probed = probe(computer)
+        computer.samples.prefetch.allow()
         self._computer, self.weights = computer, Weights(computer.layout)
         return Ready(
             layout=computer.layout.hash(),
@@ -105,6 +125,11 @@ class Compute:
             fingerprint=numerics.fingerprint(),
             parameters=dict(probed.per_parameter),
         )
+
+    def _read_ahead(self, lease: Lease, step: int) -> None:
+        assert self._computer, "a lease before the job was built"
+        with suppress(BaseException):  # whatever it is: the leaf raises it again, and is heard
+            self._computer.read_ahead(lease.phase, step, lease.lo)
 
     def _compute(self, lease: Lease, step: int) -> None:
         computer, weights = self._computer, self.weights
@@ -118,8 +143,9 @@ class Compute:
             if self._abandoned.is_set():
                 break
             began = time.monotonic()
+            following = leaf + 1 if leaf + 1 < lease.hi else None
             try:
-                value = work(step, leaf)
+                value = work(step, leaf, following)
             except BaseException as error:  # whatever it is, the coordinator must hear of it
                 self._post(events.LeafFailed(lease.lease, leaf, _trace(error)))
                 self._post(events.Rested(lease.lease))

@@ -5,7 +5,7 @@ where the compute thread does not read; until then it waits, unacknowledged, so 
 the coordinator back.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from dtrain.errors import ProtocolError
@@ -22,6 +22,7 @@ from dtrain.wire.messages import (
     Partial,
     Progress,
     Revoke,
+    Slow,
     Weights,
     Welcome,
 )
@@ -37,12 +38,16 @@ from workers.events import (
     LeafFailed,
     Prepare,
     Prepared,
+    ReadAhead,
+    Reading,
     Rested,
     Tick,
     Unprepared,
 )
+from workers.held import Held, held_of
 
 DRAIN_S = 10.0  # after SIGTERM, at the most
+SLOW_S = 10.0  # for one sample, before saying so
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +56,6 @@ class Wanted:
 
     lease: Lease
     step: int
-
-
-@dataclass(slots=True)
-class Held:
-    """What is there of the weights: for each parity, a version and its chunks."""
-
-    changing: frozenset[int]  # chunks that differ between versions
-    constant: frozenset[int]  # chunks of frozen parameters: sent once a session
-    version: list[int] = field(default_factory=lambda: [-1, -1])
-    chunks: list[set[int]] = field(default_factory=lambda: [set(), set()])
-    frozen: set[int] = field(default_factory=set)
-
-    def add(self, version: int, chunk: int) -> None:
-        """A chunk has been installed."""
-        if chunk in self.constant:
-            self.frozen.add(chunk)
-            return
-        side = version % 2
-        if self.version[side] != version:
-            self.version[side], self.chunks[side] = version, set()
-        self.chunks[side].add(chunk)
-
-    def has(self, version: int) -> bool:
-        """Whether a version is complete."""
-        side = version % 2
-        return (
-            self.version[side] == version
-            and self.chunks[side] >= self.changing
-            and self.frozen >= self.constant
-        )
-
-    def needs(self, version: int, chunk: int) -> bool:
-        """Whether a chunk is neither here already nor overtaken by a newer version."""
-        if chunk in self.constant:
-            return chunk not in self.frozen
-        there = self.version[version % 2]
-        return version > there or (version == there and chunk not in self.chunks[version % 2])
 
 
 class Worker:
@@ -104,6 +72,9 @@ class Worker:
         self._is_stale = False  # what is being computed is not wanted any more
         self._preparing: Welcome | None = None  # for which session's job
         self._drain_by: float | None = None
+        self._read_ahead = 0  # the lease whose samples were asked for before its weights came
+        self._slow: Reading | None = None  # what was said to be slow
+        self._look_at = now + SLOW_S  # whether the data are still at the same sample
         self._out: list[Action] = []
 
     # ------------------------------------------------------------------------------ the door
@@ -130,6 +101,7 @@ class Worker:
                 self._on_drain(now)
             case Tick():
                 self._uplink.tick(now, self._beat())
+                self._look(event.reading, now)
             case _:
                 assert_never(event)
         self._begin()
@@ -139,7 +111,10 @@ class Worker:
     def wake_at(self) -> float | None:
         """When to send a Tick, in the clock of `now`; None when there is nothing more to do."""
         at = self._uplink.wake_at()
-        return at if self._drain_by is None or at is None else min(at, self._drain_by)
+        if at is None:
+            return None
+        looks = [self._look_at] if self._uplink.is_welcome else []
+        return min([at, *looks, *([] if self._drain_by is None else [self._drain_by])])
 
     def _take(self) -> list[Action]:
         """Everything to be done; nothing after an Exit."""
@@ -173,10 +148,11 @@ class Worker:
         welcome = self._uplink.welcome
         assert welcome is not None
         self._want = self._done = self._failed = None
+        self._read_ahead = 0
         self._cut_short()
         self._waiting = []
         try:
-            self._held = _held(Layout.from_dict(welcome.layout))
+            self._held = held_of(Layout.from_dict(welcome.layout))
         except ProtocolError as error:
             self._uplink.exit(f"the coordinator's layout cannot be read: {error}", 1)
             return
@@ -251,7 +227,8 @@ class Worker:
     # ----------------------------------------------------------------------------- computing
 
     def _begin(self) -> None:
-        """Start the lease that waits, once its weights are complete and nothing is computed."""
+        """Start the lease that waits, once its weights are complete and nothing is computed; until
+        they are, its first samples are read."""
         if self._doing or self._preparing or self._want is None or self._uplink.is_over:
             return
         if self._held.has(self._want.lease.version):
@@ -259,6 +236,9 @@ class Worker:
             self._is_stale = False
             self._failed = None
             self._out.append(Compute(self._doing.lease, self._doing.step))
+        elif self._read_ahead != self._want.lease.lease:
+            self._read_ahead = self._want.lease.lease
+            self._out.append(ReadAhead(self._want.lease, self._want.step))
 
     def _on_leaf(self, event: LeafComputed, now: float) -> None:
         if self._doing is None or self._is_stale:
@@ -294,6 +274,18 @@ class Worker:
         for version, chunk, buffer in waiting:
             self._install(version, chunk, buffer)
 
+    def _look(self, reading: Reading | None, now: float) -> None:
+        """Tell of a sample that takes long, once; say when to look again."""
+        self._look_at = now + SLOW_S
+        if reading is None or reading == self._slow or not self._uplink.is_welcome:
+            return
+        if now < reading.since + SLOW_S:
+            self._look_at = reading.since + SLOW_S
+            return
+        self._slow = reading
+        slow = Slow(reading.phase, reading.leaf, reading.sample, now - reading.since)
+        self._uplink.send(slow, reading.step)
+
     # ---------------------------------------------------------------------- beginning and end
 
     def _on_unprepared(self, event: Unprepared) -> None:
@@ -315,13 +307,3 @@ class Worker:
         if drained or now >= self._drain_by:
             self._uplink.send(Leave("asked to"))
             self._uplink.exit("left as asked", 0)
-
-
-def _held(layout: Layout) -> Held:
-    """Nothing so far. Trainable chunks come first, then frozen ones, then the buffers, if any."""
-    trainable, frozen = len(layout.chunks), len(layout.frozen)
-    buffers = {trainable + frozen} if layout.buffers else set()
-    return Held(
-        frozenset(range(trainable)) | buffers,
-        frozenset(range(trainable, trainable + frozen)),
-    )

@@ -68,8 +68,21 @@ class DrainAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A sample that the data are reading just now."""
+
+    phase: str
+    step: int
+    leaf: int
+    sample: int  # -1: many, in one call
+    since: float  # in the clock of `now`
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
+
+    reading: Reading | None = None  # what the user's data are at
 
 
 Event = Heard | Prepared | Unprepared | LeafComputed | LeafFailed | Rested | DrainAsked | Tick
@@ -94,6 +107,14 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """Read the samples of a lease's first leaf: its weights are still on their way."""
+
+    lease: Lease
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class Compute:
     """Compute a lease on its weights, which are complete; then say `Rested`."""
 
@@ -106,4 +127,4 @@ class Abandon:
     """Stop computing after the current leaf."""
 
 
-Action = Dial | SendUp | Exit | Prepare | Install | Compute | Abandon
+Action = Dial | SendUp | Exit | Prepare | Install | ReadAhead | Compute | Abandon

@@ -84,7 +84,7 @@ class Shell:
     def _tick(self) -> None:
         wake_at = self._core.wake_at()
         if wake_at is not None and time.monotonic() >= wake_at:
-            self._handle(events.Tick())
+            self._handle(events.Tick(self._compute.reading()))
 
     def _handle(self, event: events.Event) -> None:
         if self._exit is None:
@@ -101,6 +101,8 @@ class Shell:
                 self._prepare(action)
             case events.Install():
                 self._install(action)
+            case events.ReadAhead():
+                self._compute.read_ahead(action.lease, action.step)
             case events.Compute():
                 self._compute.compute(action.lease, action.step)
             case events.Abandon():

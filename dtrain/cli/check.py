@@ -1,76 +1,81 @@
-"""`dtrain check`: is the job pure, and what does a leaf cost?"""
+"""`dtrain check`: is the job pure, are its weights right, and what will it cost here?"""
 
-import resource
-import sys
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dtrain.cli.options import choose, data_option, debug_option, job_argument, settings_options
+from dtrain.cli.options import (
+    Chosen,
+    choose,
+    cores,
+    data_option,
+    debug_option,
+    job_argument,
+    settings_options,
+)
+from dtrain.errors import JobError
 from dtrain.pinned import restart_pinned
 
 if TYPE_CHECKING:
-    from dtrain.leaf import LeafComputer
-    from dtrain.probe import Probe
+    from dtrain.check.report import Report
 
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of a unit of ru_maxrss
+WIDTH = 12  # of the column of names
 
 
-@click.command(short_help="Is the job pure, and what does a leaf cost?")
+@click.command(short_help="Is the job pure, are its weights right, what does it cost here?")
 @job_argument
 @settings_options
 @data_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @debug_option
-def check(spec: str, assignments: tuple[str, ...], config: Path | None, data: Path | None) -> int:
-    """Build the job, compute a leaf twice, evaluate a leaf, make a step; say what they cost."""
-    from dtrain.leaf import LeafComputer
-    from dtrain.local import take_step
-    from dtrain.probe import probe
-    from dtrain.trainer import Trainer
-
-    job = choose(spec, assignments, config, data).job
-    restart_pinned(job.blas_threads, job.numerics)
-    computer = LeafComputer(job)
-    trainer = Trainer(computer)
-    lines = report(computer, probe(computer))
-    step = take_step(trainer)  # on weights of its own: nothing of it is kept
-    lines["step"] = f"ok: loss {step.loss:.4f}, {step.seconds:.4f} s in this process"
-    for name, value in lines.items():
-        click.echo(f"{name:12}{value}")
+def check(
+    spec: str,
+    assignments: tuple[str, ...],
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> int:
+    """Compute a leaf twice and in fresh processes, compare one leaf with many, evaluate; measure
+    a leaf, an update and the sending; advise on workers and micro_batches."""
+    chosen = choose(spec, assignments, config, data)
+    restart_pinned(chosen.job.blas_threads, chosen.job.numerics)
+    found = look(chosen)
+    click.echo(json.dumps(found.to_dict()) if as_json else _table(found.lines()))
+    if found.weights.verdict == "wrong":
+        raise JobError(found.weights.text)
     return 0
 
 
-def report(computer: "LeafComputer", probed: "Probe") -> dict[str, str]:
-    """What there is to know of a job before it runs, line by line."""
-    schedule, layout = computer.schedule, computer.layout
-    trained = sum(p.size for p in layout.parameters if p.trainable)
-    frozen = sum(p.size for p in layout.parameters) - trained
-    return {
-        "job": type(computer.job).__name__,
-        "purity": f"ok: leaf 0 gave the same bits twice (probe {probed.hash[:12]})",
-        "parameters": f"{trained:,}" + (f", and {frozen:,} frozen" if frozen else ""),
-        "data": f"{schedule.samples:,} samples to train on, {schedule.eval_samples:,} to evaluate",
-        "steps": f"{schedule.steps:,}, with {schedule.leaves(0)} leaves in the first",
-        "leaf": f"weight {computer.train(0, 0).tail.weight:g}, {probed.seconds_per_leaf:.4f} s",
-        "evaluation": _evaluation(computer),
-        "memory": f"{_peak_bytes() / 2**20:.0f} MiB at most so far",
-    }
+def look(chosen: Chosen) -> "Report":
+    """Everything there is to know of a job before it runs. Raises what a run of it would."""
+    from dtrain.check import costs, fresh, purity, weights
+    from dtrain.check.report import Report
+    from dtrain.leaf import LeafComputer
+    from dtrain.trainer import Trainer
+
+    began = time.monotonic()
+    job, computer = chosen.job, LeafComputer(chosen.job)
+    here = fresh.observe(computer)  # before anything gives it other weights
+    trainer = Trainer(computer)  # finds what is wrong with optimizer, scheduler and monitor
+    took_s = time.monotonic() - began
+    there = purity.in_fresh_processes(job, chosen.spec, chosen.given, took_s)
+    purity.require_same([here, *there])
+    evaluation, measured = costs.evaluation_of(computer), costs.measure(trainer, cores())
+    return Report(
+        job=type(job).__name__,
+        probe=here["probe"],
+        schedule=computer.schedule,
+        weights=weights.compare(job, computer.train_data),
+        evaluation=evaluation,
+        measured=measured,
+        leaf_bytes=there[1]["leaf_bytes"],
+        process_bytes=there[1]["process_bytes"],
+    )
 
 
-def _evaluation(computer: "LeafComputer") -> str:
-    leaves = computer.schedule.eval_leaves
-    if not leaves:
-        return "none: eval_data() gives nothing"
-    from dtrain.gradsum import means
-
-    start = time.perf_counter()
-    tail = computer.evaluate(0, 0).tail
-    seconds = time.perf_counter() - start
-    values = ", ".join(f"{name} {value:.4f}" for name, value in means(tail).items())
-    return f"{leaves} leaves, {seconds:.4f} s each; leaf 0 at the first weights: {values}"
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+def _table(lines: Mapping[str, str]) -> str:
+    return "\n".join(f"{name:{WIDTH}}{text}" for name, text in lines.items())

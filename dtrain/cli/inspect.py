@@ -61,6 +61,20 @@ def stop(target: str) -> int:
     return 0
 
 
+@click.command(short_help="Write a checkpoint now.")
+@click.argument("target", metavar="RUN_DIR|HOST:PORT")
+def checkpoint(target: str) -> int:
+    """Ask a run to write a checkpoint after the step under way."""
+    from dtrain.wire.ask import ask
+
+    over = _result_of(target)
+    if over is not None:
+        raise RunDirError(f"{target}: this run is over already, its state is {over['state']}")
+    answer = ask(target, "checkpoint")
+    click.echo(f"a checkpoint comes after step {answer['step']} of {answer['steps']}")
+    return 0
+
+
 def _result_of(target: str) -> dict[str, Any] | None:
     """How the run of a run directory ended; None for an address, or if it has not ended."""
     from dtrain.rundir import RunDir

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from dtrain.cli.after import evaluate, reproduce
 from dtrain.cli.check import check
 from dtrain.cli.coordinator import coordinator
-from dtrain.cli.inspect import digest, status, stop
+from dtrain.cli.inspect import checkpoint, digest, status, stop
 from dtrain.cli.new import new
 from dtrain.cli.options import DEBUG, debug_option
 from dtrain.cli.run import run
@@ -42,7 +43,10 @@ def commands() -> None:
     """Train on CPUs: the final weights are the same bits for any number of workers."""
 
 
-for command in (new, check, run, coordinator, worker, digest, status, stop):
+for command in (
+    *(new, check, run, coordinator, worker, status, checkpoint, stop),
+    *(digest, evaluate, reproduce),
+):
     commands.add_command(command)
 
 

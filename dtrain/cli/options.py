@@ -1,15 +1,20 @@
 """Options that several commands share, and the job that they describe."""
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from dtrain.errors import JobError
+
 if TYPE_CHECKING:
     from dtrain.job import Job
+    from dtrain.resume import Start
+    from dtrain.rundir import RunDir
 
 DEBUG = "dtrain.debug"
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -19,11 +24,32 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Chosen:
-    """A job as the command line describes it, its settings checked."""
+    """A job as the command line describes it, its settings checked; and how its run begins."""
 
     spec: str  # JOB.py, JOB.py:Class or package.module:Class
-    given: Mapping[str, Any]  # the settings that --config and --set gave
+    given: Mapping[str, Any]  # the settings that --config and --set gave; of a resumed run all
     job: "Job"
+    start: "Start"
+    run: "RunDir | None" = None  # to go on with
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """--resume, --init, --allow-change, --allow-drift and --scale-batch, as they were given."""
+
+    resume: str | None
+    init: Path | None
+    allow_change: tuple[str, ...]
+    allow_drift: bool
+    scale_batch: int | None
+    stop_after: int | None
+
+    def start(self) -> "Start":
+        """What a run needs to know of it."""
+        from dtrain.resume import Start
+
+        is_resumed = self.resume is not None
+        return Start(is_resumed, self.init, self.allow_change, self.allow_drift, self.stop_after)
 
 
 def choose(
@@ -36,14 +62,54 @@ def choose(
 
     Raises JobError and SettingError.
     """
-    from dtrain import checked, jobfile, settings
+    from dtrain import checked, jobfile
+    from dtrain.resume import Start
 
     cls = jobfile.load(jobfile.JobSpec.parse(spec))
-    given = settings.read_config(cls, config) if config else {}
-    given |= settings.parse(cls, assignments)
+    given = _given(cls, assignments, config)
     job = checked.job_of(cls, given)
     job._use_data(data)
-    return Chosen(spec, given, job)
+    return Chosen(spec, given, job, Start())
+
+
+def choose_run(
+    spec: str | None,
+    beginning: Beginning,
+    assignments: tuple[str, ...],
+    config: Path | None,
+    data: Path | None,
+    run_dir: Path | None,
+) -> Chosen:
+    """The same for a run, which may be one to go on with: then its settings are the run's own,
+    changed as far as they may, and its job's file, if none is named.
+
+    Raises UserError.
+    """
+    from dtrain import checked, jobfile, resume
+    from dtrain.training import require_one_start
+
+    require_one_start(beginning.resume, beginning.init, run_dir)
+    run = None if beginning.resume is None else resume.find(beginning.resume)
+    record = {} if run is None else run.read_run()
+    spec = spec or record.get("spec")
+    if spec is None:
+        raise JobError(f"say which job: {jobfile.FORMS}; see dtrain run --help")
+    cls = jobfile.load(jobfile.JobSpec.parse(spec))
+    given = _given(cls, assignments, config)
+    if beginning.scale_batch is not None:
+        given["scale_batch"] = beginning.scale_batch
+    if run is not None:
+        given = resume.merged(cls, record.get("settings", {}), given)
+    job = checked.job_of(cls, given)
+    job._use_data(data)
+    return Chosen(spec, given, job, beginning.start(), run)
+
+
+def _given(cls: "type[Job]", assignments: tuple[str, ...], config: Path | None) -> dict[str, Any]:
+    from dtrain import settings
+
+    given = settings.read_config(cls, config) if config else {}
+    return given | settings.parse(cls, assignments)
 
 
 def check_bind(text: str, insecure: bool) -> None:
@@ -75,6 +141,69 @@ def cores() -> int:
 def job_argument(command: Command) -> Command:
     """JOB.py."""
     return click.argument("spec", metavar="JOB.py[:CLASS]")(command)
+
+
+def run_argument(command: Command) -> Command:
+    """JOB.py, which a run that is resumed knows itself."""
+    return click.argument("spec", metavar="JOB.py[:CLASS]", required=False)(command)
+
+
+def beginning_options(command: Command) -> Command:
+    """--resume, --init and what goes with them; the command gets one `beginning`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any,
+        resume: str | None,
+        init: Path | None,
+        allow_change: tuple[str, ...],
+        allow_drift: bool,
+        scale_batch: int | None,
+        stop_after: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        beginning = Beginning(resume, init, allow_change, allow_drift, scale_batch, stop_after)
+        return command(*args, beginning=beginning, **kwargs)
+
+    options = [
+        click.option(
+            "--resume",
+            metavar="RUN_DIR|last",
+            help="Go on with a run, with any number of workers; last: the newest in runs/.",
+        ),
+        click.option(
+            "--init",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE.safetensors",
+            help="Begin with these weights, such as a PyTorch model's.",
+        ),
+        click.option(
+            "--allow-change",
+            multiple=True,
+            type=click.Choice(["job", "model", "data"]),
+            help="Resume although this is not as it was; may be given many times.",
+        ),
+        click.option(
+            "--allow-drift",
+            is_flag=True,
+            help="Accept hosts whose arithmetic differs; the digest may be another one.",
+        ),
+        click.option(
+            "--scale-batch",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="N times the batch in N times the leaves, and the rates that go with it.",
+        ),
+        click.option(
+            "--stop-after",
+            type=click.IntRange(min=1),
+            metavar="STEPS",
+            help="Stop after these steps in all; what was planned, and schedules, stay.",
+        ),
+    ]
+    for option in reversed(options):
+        gathered = option(gathered)
+    return cast(Command, gathered)
 
 
 def data_option(command: Command) -> Command:

@@ -16,6 +16,7 @@ from typing import Any
 
 from dtrain.launch.children import Children, Ended
 from dtrain.numerics import pins
+from dtrain.resume import Start
 from dtrain.uplink import Dial, Exit, SendUp, Uplink, UplinkLimits
 from dtrain.wire import address
 from dtrain.wire.link import Link, Waker
@@ -37,6 +38,7 @@ class LocalRun:
     bind: str | None = None
     insecure: bool = False
     data: str | None = None
+    start: Start = field(default_factory=Start)
     json: bool = False
     quiet: bool = False
     debug: bool = False
@@ -203,6 +205,7 @@ def _coordinator_arguments(local: LocalRun, where: address.Address, folder: Path
         *("--bind", where.endpoint, "--run-dir", str(local.run_dir), "--remove", str(folder)),
         *("--settings", json.dumps(dict(local.settings)), "--workers", str(local.workers)),
         *(("--data", local.data) if local.data else ()),
+        *local.start.options(),
         *(flag for flag, wanted in flags.items() if wanted),
     ]
 

@@ -2,7 +2,9 @@
 
 A job's model is made in every process by `model()`. What else changes it is not: `optimizer()` is
 called in one of them, and a leaf computed in any. So neither may add or replace parameters, buffers
-or modules, and hooks and `requires_grad` that a leaf sets end with it.
+or modules, and what a leaf sets ends with it: hooks, `requires_grad`, and plain attributes of
+modules, `self.calls += 1`. Attributes are put back by name: what a list or a dict among them holds
+is not looked at, nor is `training`, which each leaf sets first.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,12 +18,14 @@ Ids = list[list[Any]]
 
 
 class _Part(NamedTuple):
-    """A module, what is in its tables (ids, names of buffers), and its hooks if it has any."""
+    """A module, what is in its tables (ids, names of buffers), its hooks if it has any, and all
+    attributes but `training`."""
 
     name: str
     module: "Module"
     made_of: Ids
     hooks: dict[str, dict[int, Any]] | None
+    attributes: dict[str, Any]
 
 
 class _Held(NamedTuple):
@@ -38,7 +42,7 @@ class Kept:
 
     def __init__(self, model: "Module") -> None:
         self._parts = [
-            _Part(name, module, _made_of(module), _hooks(module))
+            _Part(name, module, _made_of(module), _hooks(module), _attributes(module))
             for name, module in model.named_modules()
         ]
         self._parameters = [
@@ -66,7 +70,7 @@ class Kept:
         return self.rebuilt()
 
     def put_back(self) -> None:
-        """`requires_grad` and hooks of all parameters and modules as they were."""
+        """`requires_grad`, hooks and attributes of all parameters and modules as they were."""
         for _, tensor, requires_grad, hooks in self._parameters:
             tensor._requires_grad = requires_grad
             if (tensor._hooks or {}) != hooks:
@@ -74,6 +78,7 @@ class Kept:
         for part in self._parts:
             if part.module._hooked:
                 _put_hooks(part.module, part.hooks or {})
+            _put_attributes(part.module.__dict__, part.attributes)
 
 
 def _made_of(module: "Module") -> Ids:
@@ -93,6 +98,17 @@ def _put_hooks(module: "Module", before: dict[str, dict[int, Any]]) -> None:
         if dict(table) != held:
             table.clear()
             table.update(held)
+
+
+def _attributes(module: "Module") -> dict[str, Any]:
+    return {name: value for name, value in module.__dict__.items() if name != "training"}
+
+
+def _put_attributes(now: dict[str, Any], before: dict[str, Any]) -> None:
+    now.update(before)
+    if len(now) != len(before) + ("training" in now):
+        for name in now.keys() - before.keys() - {"training"}:
+            del now[name]
 
 
 def _said(name: str) -> str:

@@ -1,12 +1,12 @@
 """Adadelta."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_not_negative, check_rate, number
 
 
@@ -23,6 +23,8 @@ class Adadelta(Optimizer):
              `options.check_execution` for foreach, capturable, differentiable.
     Source:  torch.optim.Adadelta (2.13), single-tensor path; Zeiler 2012, algorithm 1.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

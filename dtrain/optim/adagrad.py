@@ -1,12 +1,12 @@
 """Adagrad."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_not_negative, check_rate, number
 
 
@@ -23,6 +23,8 @@ class Adagrad(Optimizer):
              eps; see `options.check_execution` for foreach, differentiable, fused.
     Source:  torch.optim.Adagrad (2.13), single-tensor path; Duchi et al. 2011, eq. 1, diagonal.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

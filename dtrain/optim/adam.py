@@ -1,13 +1,13 @@
 """Adam and AdamW."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, lerp, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 Betas = tuple[float | Tensor, float | Tensor]
@@ -28,6 +28,8 @@ class Adam(Optimizer):
     Source:  torch.optim.Adam (2.13), single-tensor path, operation by operation;
              Kingma and Ba 2015, algorithm 1; Reddi et al. 2018 for amsgrad.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

@@ -1,12 +1,12 @@
 """Adamax: Adam with the greatest gradient in place of the root mean square."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import lerp, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 
@@ -22,6 +22,8 @@ class Adamax(Optimizer):
              `options.check_execution` for foreach, capturable, differentiable.
     Source:  torch.optim.Adamax (2.13), single-tensor path; Kingma and Ba 2015, algorithm 2.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, lerp, norm
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params, Scope
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule, Scope
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 
@@ -90,6 +90,7 @@ class LAMB(Optimizer):
     """
 
     scope: ClassVar[Scope] = "tensor"
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import lerp
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 
@@ -24,6 +24,8 @@ class Lion(Optimizer):
     Source:  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2.
              State and options are named as in the authors' implementation for PyTorch.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     counts_steps: ClassVar[bool] = False
 

@@ -1,13 +1,13 @@
 """NAdam: Adam with Nesterov momentum."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, lerp, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 
@@ -29,6 +29,8 @@ class NAdam(Optimizer):
              [0, 1); see `options.check_execution` for foreach, capturable, differentiable.
     Source:  torch.optim.NAdam (2.13), single-tensor path; Dozat 2016, algorithm 2.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

@@ -19,9 +19,10 @@ from dtrain.optim.arithmetic import Array
 from dtrain.optim.groups import Group, Params, complete, given_groups, required
 from dtrain.optim.hooks import Hook, no_hooks, register, with_step_hooks
 
-__all__ = ["Array", "Group", "Optimizer", "Params", "Scope", "required"]
+__all__ = ["Array", "Group", "Optimizer", "Params", "RateRule", "Scope", "required"]
 
 Scope: TypeAlias = Literal["element", "tensor", "model"]
+RateRule: TypeAlias = Literal["linear", "sqrt"]
 
 
 class Optimizer:
@@ -38,6 +39,10 @@ class Optimizer:
     scope: ClassVar[Scope] = "element"
     """What `update` must see at once: any slice of a parameter ("element"), a whole parameter
     ("tensor"), or every parameter's gradient ("model")."""
+
+    rate_rule: ClassVar[RateRule] = "linear"
+    """How the rate grows with the batch (`--scale-batch`): "sqrt" where an update is divided by
+    the gradient's size."""
 
     counts_steps: ClassVar[bool] = True
     """Whether the state has PyTorch's "step" entry. Where it has none, only `t == 1` matters."""

@@ -1,12 +1,12 @@
 """RAdam: Adam that waits until its variance can be trusted."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, lerp, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_betas, check_not_negative, check_rate, number
 
 
@@ -28,6 +28,8 @@ class RAdam(Optimizer):
              `options.check_execution` for foreach, capturable, differentiable.
     Source:  torch.optim.RAdam (2.13), single-tensor path; Liu et al. 2020, algorithm 2.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

@@ -1,12 +1,12 @@
 """RMSprop."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dtrain.autograd import Tensor
 from dtrain.optim.arithmetic import decay_to_square, lerp, signed_and_decayed
-from dtrain.optim.optimizer import Array, Group, Optimizer, Params
+from dtrain.optim.optimizer import Array, Group, Optimizer, Params, RateRule
 from dtrain.optim.options import check_not_negative, check_rate, number
 
 
@@ -27,6 +27,8 @@ class RMSprop(Optimizer):
     Source:  torch.optim.RMSprop (2.13), single-tensor path; Tieleman and Hinton 2012, lecture 6.5;
              Graves 2013, eq. 38 to 45, for centered.
     """
+
+    rate_rule: ClassVar[RateRule] = "sqrt"
 
     def __init__(
         self,

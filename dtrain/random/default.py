@@ -4,10 +4,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dtrain import overlap
 from dtrain.autograd.value import Value
 from dtrain.random.generator import Generator
 
-default_generator = Generator()
+
+class _Default(Generator):
+    """The generator of the leaf that is computed: other threads may not use it while one of them
+    reads ahead, see `dtrain.overlap`."""
+
+    @property
+    def _bits(self) -> Any:  # every use of the stream goes through it
+        overlap.require_owner()
+        return self._words
+
+    @_bits.setter
+    def _bits(self, bits: Any) -> None:
+        self._words = bits
+
+    def initial_seed(self) -> int:
+        overlap.require_owner()
+        return super().initial_seed()
+
+
+default_generator: Generator = _Default()
 
 
 def chosen(generator: Generator | None) -> Generator:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 TRAIN, EVAL = "train", "eval"  # phases
 WORKER, LAUNCHER = "worker", "launcher"  # roles
@@ -107,6 +107,17 @@ class Progress:
     seconds: float  # that it took
 
 
+@message("slow")
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A sample is being read for this long already; said once a sample. The read goes on."""
+
+    phase: str
+    leaf: int
+    sample: int  # index into the data; -1: many, in one call
+    seconds: float
+
+
 @message("failed")
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -156,7 +167,7 @@ class Died:
 @message("ask")
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A tool's question: "status" or "stop". Needs no session."""
+    """A tool's question: "status", "stop" or "checkpoint". Needs no session."""
 
     what: str
 
@@ -252,6 +263,7 @@ Message = (
     | Ready
     | Partial
     | Progress
+    | Slow
     | Failed
     | Credit
     | Beat

@@ -51,7 +51,9 @@ def with_loss(loss: Any, **settings: Any) -> LeafComputer:
 
 def test_the_gradient_is_that_of_the_summed_loss() -> None:
     computer = LeafComputer(Classify())
-    x, y = (array[computer._order_of(0)[4:8]] for array in _arrays(computer))
+    samples = computer.samples
+    at = samples.indices(samples.place("train", 0, 1))
+    x, y = (array[at] for array in _arrays(computer))
     model = Classify().model()
     model.double().load_state_dict(computer.model.state_dict())
     F.cross_entropy(model(wrap(x)), wrap(y), reduction="sum").backward()

@@ -169,7 +169,7 @@ def test_an_unreached_parameter_stays_untouched(chosen: str) -> None:
 def test_a_steps_count_only_where_a_parameter_was_reached() -> None:
     trainer, _ = trained(Branching(chosen="adam"), steps=3)
     names = [p.name for p in trainer.computer.layout.parameters]
-    counts = dict(zip(names, trainer._t, strict=True))
+    counts = dict(zip(names, trainer.updates, strict=True))
     assert (counts["always.weight"], counts["seldom.weight"], counts["scale"]) == (3, 2, 0)
 
 
@@ -206,7 +206,7 @@ def test_a_root_of_weight_zero_leaves_weights_and_state_as_they_are() -> None:
     assert record.weight == 0.0
     assert np.isnan(record.loss)
     assert trainer.digest() == untouched.digest()
-    assert trainer._t == [0, 0, 0, 0]
+    assert trainer.updates == [0, 0, 0, 0]
 
 
 def test_a_parameter_that_the_optimizer_was_not_given_stays() -> None:

@@ -129,7 +129,8 @@ def test_a_new_job_trains_as_it_stands(call: Call) -> None:
     assert (said.code, said.out.splitlines()[-1].split()[0]) == (0, "digest")
 
 
-def test_a_new_job_passes_its_check(call: Call) -> None:
+def test_a_new_job_passes_its_check(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(IMPORT_ROOT))  # for its child processes
     call("new", "job.py")
     said = call("check", "job.py")
     rows = {line.split()[0]: line for line in said.out.splitlines()}
@@ -137,12 +138,15 @@ def test_a_new_job_passes_its_check(call: Call) -> None:
     assert "same bits" in rows["purity"]
     assert "4,810" in rows["parameters"]
     assert "8 leaves" in rows["steps"]
-    assert "weight 32" in rows["leaf"]
+    assert "ok: 1 leaf and 8 leaves give the same mean gradient" in rows["weights"]
     assert "accuracy" in rows["evaluation"]
     assert "MiB" in rows["memory"]
 
 
-def test_check_says_that_there_is_nothing_to_evaluate(call: Call, write: Write) -> None:
+def test_check_says_that_there_is_nothing_to_evaluate(
+    call: Call, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(IMPORT_ROOT))
     assert "none" in call("check", write()).out
 
 
@@ -299,7 +303,8 @@ def test_the_command_pins_itself_and_gives_the_digest_of_a_pinned_one(
     ("argv", "words"),
     [
         (["frobnicate"], "frobnicate"),
-        (["run"], "Missing argument"),
+        (["check"], "Missing argument"),
+        (["run"], "say which job"),
         (["run", "odd.py", "--wrokers", "2"], "--wrokers"),
         (["run", "odd.py", "--workers", "-1"], "--workers"),
         (["run", "odd.py", "--workers", "two"], "--workers"),

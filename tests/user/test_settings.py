@@ -174,7 +174,7 @@ def test_a_setting_without_a_default_must_be_given() -> None:
 
 
 def test_what_a_resumed_run_may_change_is_known() -> None:
-    classes = {name: one.setting_class for name, one in settings.declared(Net).items()}
+    classes = {name: one.class_when(False) for name, one in settings.declared(Net).items()}
     assert classes["max_steps"] == "extends"
     assert classes["eval_every"] == "neutral"
     assert classes["hidden"] == "result"

@@ -1,6 +1,9 @@
 """The worker's decisions, one claim each, without sockets or clocks."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from dtrain.tree import Node
 from dtrain.uplink import Dial, Exit, SendUp, UplinkLimits
@@ -19,12 +22,13 @@ from dtrain.wire.messages import (
     Refused,
     Release,
     Revoke,
+    Slow,
     Stop,
     Weights,
     Welcome,
 )
 from tests.world import LAYOUT
-from workers.core import Worker
+from workers.core import SLOW_S, Worker
 from workers.events import (
     Abandon,
     Action,
@@ -36,6 +40,8 @@ from workers.events import (
     LeafComputed,
     Prepare,
     Prepared,
+    ReadAhead,
+    Reading,
     Rested,
     Tick,
 )
@@ -276,3 +282,75 @@ def test_the_job_of_an_earlier_session_is_not_announced_to_a_later_one() -> None
     assert said(late, Ready) == []
     assert [prepare.welcome.settings for prepare in did(late, Prepare)] == [{"batch_size": 128}]
     assert len(said(bench(Prepared(Ready("L", "D", "P", 0.1, 4)), now=11.2), Ready)) == 1
+
+
+# ----------------------------------------------------------------------------------- the data
+
+
+def test_a_lease_without_its_weights_has_its_samples_read_once() -> None:
+    bench = Bench()
+    bench.prepare()
+    assert [(a.lease.lo, a.step) for a in did(bench.lease(3, lo=2, hi=4), ReadAhead)] == [(2, 0)]
+    assert did(bench.lease(3, lo=2, hi=4), ReadAhead) == []
+    assert len(did(bench.weights(0), Compute)) == 1
+
+
+def test_a_lease_whose_weights_are_there_is_computed_at_once() -> None:
+    bench = Bench()
+    bench.prepare()
+    bench.weights(0)
+    assert did(bench.lease(), ReadAhead) == []
+
+
+def test_samples_of_the_next_lease_are_read_when_the_one_before_is_done() -> None:
+    bench = Bench()
+    bench.prepare()
+    bench.weights(0)
+    bench.lease(1)
+    assert did(bench.lease(2, version=1), ReadAhead) == []
+    assert [a.lease.lease for a in did(bench(Rested(1)), ReadAhead)] == [2]
+
+
+READING = Reading("train", step=5, leaf=3, sample=17, since=2.0)
+
+
+def slow_at(bench: Bench, now: float, reading: Reading | None = READING) -> list[Slow]:
+    return said(bench(Tick(reading), now), Slow)
+
+
+def test_a_sample_that_is_read_for_ten_seconds_is_told_once() -> None:
+    bench = Bench()
+    bench.prepare()
+    assert slow_at(bench, 11.9) == []
+    bench.hear(Beat(), now=11.9)
+    assert slow_at(bench, 12.0) == [Slow("train", 3, 17, 10.0)]
+    assert slow_at(bench, 15.0) == []
+
+
+def test_it_is_told_for_its_step_and_again_for_the_next_sample() -> None:
+    bench = Bench()
+    bench.welcome()  # in the probe, too
+    actions = bench(Tick(READING), now=9.0) + bench(Tick(replace(READING, since=-1.0)), now=9.5)
+    [slow] = [a for a in actions if isinstance(a, SendUp) and isinstance(a.message, Slow)]
+    assert slow.envelope.step == 5
+    assert len(slow_at(bench, 9.9, replace(READING, sample=18, since=-0.5))) == 1
+
+
+def test_it_wakes_when_the_ten_seconds_are_over() -> None:
+    hello = Hello(PROTOCOL, "worker", "w", "h", 1, "")
+    bench = Bench()
+    bench.core = Worker(hello, UplinkLimits(reconnect_for_s=60))
+    bench(Tick())
+    bench.hear(Welcome("w/1", 60.0, 60.0, {}, LAYOUT.to_dict()))  # beats do not wake it
+    at = bench.core.wake_at()
+    assert at is not None
+    bench(Tick(replace(READING, since=at - 1)), now=at)
+    assert bench.core.wake_at() == at - 1 + SLOW_S
+
+
+def test_without_a_session_nothing_is_told_and_later_it_is() -> None:
+    bench = Bench()
+    assert slow_at(bench, 20.0) == []
+    bench(Tick(READING), now=20.0)
+    bench.welcome(attempt=2, now=20.5)
+    assert slow_at(bench, 20.6) == [Slow("train", 3, 17, pytest.approx(18.6))]

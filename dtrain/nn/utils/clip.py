@@ -94,16 +94,23 @@ def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients by min(1, max_norm / (total_norm + 1e-6))."""
+    gradients = _gradients(_listed(parameters))
+    if scale_arrays([gradient._array for gradient in gradients], max_norm, total_norm._array):
+        for gradient in gradients:
+            gradient._bump()
+
+
+def scale_arrays(arrays: Iterable[Array], max_norm: float, norm: Array) -> bool:
+    """Scale arrays of that norm together by min(1, max_norm / (norm + 1e-6)); whether it did."""
     with np.errstate(all="ignore"):
         # one rounding for the reciprocal and one for the product, as in PyTorch
-        one = total_norm._array.dtype.type(1)
-        scale = np.minimum(one / (total_norm._array + 1e-6) * float(max_norm), one)
+        one = norm.dtype.type(1)
+        scale = np.minimum(one / (norm + 1e-6) * float(max_norm), one)
         if scale == 1:
-            return
-        for gradient in _gradients(_listed(parameters)):
-            array = gradient._array
+            return False
+        for array in arrays:
             np.multiply(array, scale.astype(array.dtype), out=array)
-            gradient._bump()
+    return True
 
 
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:

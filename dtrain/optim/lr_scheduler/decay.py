@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dtrain.optim.lr_scheduler.base import LRScheduler, Rates
 from dtrain.optim.optimizer import Optimizer
@@ -55,6 +56,11 @@ class MultiStepLR(LRScheduler):
     def _get_closed_form_lr(self) -> Rates:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
         return [base * self.gamma**passed for base in self.base_lrs]
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a `state_dict()`, also one that was written to a file, as a plain dict."""
+        super().load_state_dict(state_dict)
+        self.milestones = Counter(self.milestones)
 
 
 class ExponentialLR(LRScheduler):
