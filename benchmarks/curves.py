@@ -5,7 +5,7 @@ trained twice in float64 from the same weights over the same leaves: as a job by
 by hand in PyTorch (`benchmarks/by_hand.py`). Clipping, schedule and moving average are on.
 
 Prints the largest differences; relative to the value where that is larger than 1. Without --data
-the digits and a text that come with dtrain are learned, else Fashion-MNIST and tinyshakespeare.
+the digits and the text of the licence are learned, else Fashion-MNIST and tinyshakespeare.
 """
 
 import argparse

@@ -48,7 +48,7 @@ class Prefetch:
 
     def __init__(self) -> None:
         self._may, self._watches = False, False
-        self._worth_s = WORTH_S
+        self._worth_s = 0.0
         self._last_s = 0.0
         self._stretch: _Stretch | None = None
         self._kept: tuple[Place, Ahead] | None = None
@@ -65,8 +65,9 @@ class Prefetch:
         """From here on look whether leaves, one after the other, draw from global generators."""
         self._watches = True
 
-    def allow(self, worth_s: float = WORTH_S) -> None:
-        """From here on read ahead, unless a leaf that was watched drew."""
+    def allow(self, worth_s: float) -> None:
+        """From here on read ahead, unless a leaf that was watched drew, and where a leaf's samples
+        take so long."""
         self._may, self._watches, self._worth_s = self._watches, False, worth_s
 
     def end(self) -> None:
@@ -126,7 +127,6 @@ class Prefetch:
         if stretch is None:
             return True
         stretch.done.wait()
-        overlap.end()
         is_calm = not stretch.overlap.is_disturbed and keyed.ambient() == stretch.before
         if not is_calm or stretch.ahead is None:
             self.end()
@@ -156,4 +156,5 @@ def _read(stretch: _Stretch) -> None:
     except BaseException:  # whatever it is: the compute thread reads again, and raises it there
         stretch.ahead = None
     finally:
+        overlap.end()
         stretch.done.set()

@@ -129,8 +129,9 @@ def _sum(tree: str, arrays: Mapping[str, Array]) -> str:
 
     total = xxhash.xxh3_128(tree.encode())
     for name in sorted(arrays):
-        total.update(name.encode())
-        total.update(arrays[name].reshape(-1).view(np.uint8).data)
+        array = arrays[name]
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(array.reshape(-1).view(np.uint8).data)
     return total.hexdigest()
 
 

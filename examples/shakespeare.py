@@ -32,7 +32,7 @@ class Shakespeare(dtrain.Job):
     heads: int = 4
     width: int = 128
     dropout: float = 0.0
-    lr: float = 1e-3  # the highest
+    lr: float = 2.5e-3  # the highest
     lr_min: float = 1e-4  # at the end
     warmup: int = 100  # steps
     weight_decay: float = 0.1  # of matrices

@@ -17,6 +17,7 @@ from dtrain.gradsum import GradSum
 from dtrain.job import Job
 from dtrain.layout import Layout
 from dtrain.leaf import LeafComputer
+from dtrain.prefetch import WORTH_S
 from dtrain.probe import probe
 from dtrain.samples import Samples
 from dtrain.wire.messages import TRAIN, Lease, Ready, Welcome
@@ -114,7 +115,7 @@ class Compute:
         self._samples = computer.samples
         computer.samples.prefetch.watch()
         probed = probe(computer)
-        computer.samples.prefetch.allow()
+        computer.samples.prefetch.allow(WORTH_S)
         self._computer, self.weights = computer, Weights(computer.layout)
         return Ready(
             layout=computer.layout.hash(),

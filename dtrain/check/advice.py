@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 PAYS = 1.1  # times as fast: less is not worth more processes
 FIXED = 0.5  # the share of a leaf's time that is too much to spend on no sample
 GROWTH_MAX = 256  # of a batch
-# A message is polled for, checked by the coordinator's core and handed between threads: in runs of
-# small jobs with 1 and 2 workers it cost 6 to 12 times what its way through a socket alone costs.
+# A message is also polled for, checked by the coordinator's core and handed between threads. On the
+# machine of the examples that made it about so many times as dear as its way through a socket.
 HANDLING = 8.0
 
 

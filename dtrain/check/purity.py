@@ -65,8 +65,8 @@ def require_same(seen: Sequence[Seen]) -> None:
         name = first_difference(first, other)
         if name is not None:
             raise ImpureError(
-                f"step 0, leaf 0 was computed in several processes, and {name} differed: what a "
-                "job computes must be the same in every process. Let it depend on no clock, "
+                f"the same was computed in several processes, and {name} differed: what a job "
+                "computes must be the same in every process. Let it depend on no clock, "
                 "process id, host name, order of a set or of a folder's files, or random number "
                 "that is not drawn from self.rng, dtrain.rng() or the seeded global generators"
             )

@@ -36,7 +36,7 @@ class Report:
             "job": self.job,
             "purity": "ok: leaf 0 gave the same bits twice in this process and in two fresh ones "
             f"(probe {self.probe[:12]})",
-            "weights": self.weights.text,
+            "weights": f"{'wrong: ' * (self.weights.verdict == 'wrong')}{self.weights.text}",
             "evaluation": self._evaluation(),
             "parameters": f"{size.trained:,}{frozen}",
             "data": f"{schedule.samples:,} samples to train on, {schedule.eval_samples:,} to "
@@ -52,7 +52,7 @@ class Report:
             f"{_bytes(size.gradient_bytes)} of gradients from each, in {size.chunks} "
             f"chunk{'s' if size.chunks != 1 else ''}",
         }
-        words = advice(self.measured.machine)
+        words = self._advice()
         return lines | {"advice": words[0]} | {" " * i: text for i, text in enumerate(words[1:], 1)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,8 +82,14 @@ class Report:
                 **asdict(self.measured.sending),
             },
             "cores": self.measured.machine.cores,
-            "advice": advice(self.measured.machine),
+            "advice": self._advice(),
         }
+
+    def _advice(self) -> list[str]:
+        lines = advice(self.measured.machine)
+        if self.weights.verdict == "coupled" and "micro_batches=" in lines[1]:
+            lines[1] += "; as the leaf size is part of this model, change batch_size in proportion"
+        return lines
 
     def _evaluation(self) -> str:
         found = self.evaluation

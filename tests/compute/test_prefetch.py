@@ -281,7 +281,9 @@ def test_data_that_draw_from_keyed_streams_are_read_ahead_to_the_end(kind: type[
     assert computer.samples.prefetch.is_on
 
 
-@pytest.mark.parametrize("kind", DRAWING, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in DRAWING if kind is not Pooled], ids=lambda kind: kind.__name__
+)
 def test_what_uses_global_generators_or_the_leafs_own_ends_it_for_good(kind: type[Reads]) -> None:
     computer = computer_of(kind())
     for step in range(computer.schedule.steps):
@@ -384,6 +386,27 @@ def test_a_draw_between_two_draws_of_the_loss_does_not_show(draw: Callable[..., 
     found = [bits(computer.train(LATE, 0, 1)), bits(computer.train(LATE, 1))]
     assert found == [bits(plain.train(LATE, 0)), bits(plain.train(LATE, 1))]
     assert not computer.samples.prefetch.is_on
+
+
+def test_a_third_thread_that_draws_for_the_loss_does_not_show_either() -> None:
+    class Meet(Pooled):
+        def offset(self, index: int) -> Any:
+            assert not is_ahead() or tried.wait(PATIENCE_S)
+            return 0.0
+
+        def loss(self, model: Module, batch: Any) -> Any:
+            try:
+                return super().loss(model, batch)
+            finally:
+                tried.set()
+
+    tried = threading.Event()
+    computer, plain = LeafComputer(Meet()), LeafComputer(Meet())
+    computer.samples.prefetch.watch()
+    computer.samples.prefetch.allow(worth_s=0.0)
+    found = bits(computer.train(LATE, 0, 1))
+    assert not computer.samples.prefetch.is_on
+    assert found == bits(plain.train(LATE, 0))
 
 
 def test_a_read_is_under_way_while_the_loss_runs() -> None:

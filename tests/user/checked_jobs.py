@@ -133,6 +133,20 @@ class Noisy(Plain):
         return F.cross_entropy(model(x + noise), y)
 
 
+class Dropping(nn.Module):
+    """Dropout by its function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5, self.training)
+
+
+class ByFunction(Plain):
+    """Dropout in a module of the user's own."""
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(self.features, 8), Dropping(), nn.Linear(8, 3))
+
+
 class Augmented(Plain):
     """Draws in each sample, by the sample's own stream."""
 
@@ -219,3 +233,22 @@ class Watching(Plain):
     """Watches what the evaluation does not have."""
 
     monitor: str = "max f1"
+
+
+class Patient(Plain):
+    """Waits for evaluations that there are not."""
+
+    patience: int | None = 3
+
+    def eval_data(self) -> Any:
+        return None
+
+
+class Plateaus(Plain):
+    """Lowers its rate by evaluations that there are not."""
+
+    def eval_data(self) -> Any:
+        return None
+
+    def lr_scheduler(self, optimizer: optim.Optimizer) -> Any:
+        return optim.lr_scheduler.ReduceLROnPlateau(optimizer)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from dtrain.check.advice import Machine, advice
 from dtrain.check.coupling import agree
 from dtrain.check.split import Watch, choose_split, random_modules, sums, twin
 from dtrain.check.weights import EXACT, compare
+from dtrain.cli.main import entry
 from dtrain.errors import ImpureError, JobError
 from dtrain.job import Job
 from dtrain.leaf import LeafComputer
 from dtrain.schedule import Schedule
 from dtrain.trainer import Trainer
 from tests.user import checked_jobs as jobs
+
+Call = Callable[[str], tuple[int, str, str]]
 
 JOBS = Path(jobs.__file__)
 SLOW = Machine(2, 8, 0.1, 0.001, 1, False, 1e-5, 1e-4, 1e-3, 1e-3)  # a leaf takes 0.1 s
@@ -48,6 +52,12 @@ def test_right_weights_agree_in_float64_however_the_batch_is_cut(job: Job) -> No
 
 def test_dropout_is_left_out_and_that_is_said() -> None:
     assert "with MultiheadAttention, Dropout in evaluation mode" in compare(jobs.Tokens()).text
+
+
+def test_dropout_by_its_function_is_left_out_with_every_module_without_buffers() -> None:
+    found = compare(jobs.ByFunction())
+    assert found.verdict == "equal"
+    assert "with all modules without buffers in evaluation mode" in found.text
 
 
 def test_only_modules_that_would_draw_are_left_out() -> None:
@@ -270,14 +280,10 @@ def test_leaves_that_are_mostly_overhead_should_be_fewer() -> None:
 # -------------------------------------------------------------------------------- the command
 
 
-def check(*argv: object) -> "subprocess.CompletedProcess[str]":
-    """The real command, in a process of its own; it starts itself again to pin the arithmetic."""
-    command = [sys.executable, "-m", "dtrain", "check", *map(str, argv)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
-
-
 def test_the_command_says_everything_in_json_for_a_job_with_batchnorm() -> None:
-    said = check(f"{JOBS}:ConvNet", "--json", "--set", "batch_size=16")
+    command = [sys.executable, "-m", "dtrain", "check", f"{JOBS}:ConvNet", "--json"]
+    command += ["--set", "batch_size=16"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert said.returncode == 0, said.stderr
     found: dict[str, Any] = json.loads(said.stdout)
     assert found["purity"]["same_bits"]
@@ -285,18 +291,47 @@ def test_the_command_says_everything_in_json_for_a_job_with_batchnorm() -> None:
     assert (found["leaves"], found["leaf_size"]) == (4, 4)
     assert found["evaluation"]["metrics"].keys() == {"accuracy", "loss"}
     assert min(found[key] for key in ("leaf_seconds", "leaf_bytes", "process_bytes")) > 0
-    assert len(found["advice"]) == 2
+    [_, about_leaves] = found["advice"]
+    assert ("micro_batches=" in about_leaves) == ("change batch_size in proportion" in about_leaves)
 
 
-def test_the_command_ends_with_2_for_a_wrong_weight_and_says_the_rest_too() -> None:
-    said = check(f"{JOBS}:MeanOfMeans")
-    assert said.returncode == 2
-    assert said.stderr.splitlines()[-1].startswith("dtrain: the same samples have the mean loss")
-    rows = {line.split()[0]: line for line in said.stdout.splitlines()}
-    assert {"purity", "weights", "evaluation", "memory", "wire", "advice"} <= rows.keys()
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """`dtrain check` of one of the jobs in this process, without fresh ones."""
+
+    def here(job: Job, *_: object) -> list[purity.Seen]:
+        return [fresh.observe(LeafComputer(job), backwards=True)] * 2
+
+    def run(name: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = entry(["check", f"{JOBS}:{name}"])
+        return code, *capfd.readouterr()
+
+    monkeypatch.setattr(purity, "in_fresh_processes", here)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name, value in numerics.pins(1, "native").items():
+        monkeypatch.setenv(name, value)  # so that the command does not start this process again
+    return run
 
 
-def test_a_metric_that_the_evaluation_does_not_have_is_a_mistake() -> None:
-    said = check(f"{JOBS}:Watching")
-    assert said.returncode == 2
-    assert "the evaluation has no 'f1'" in said.stderr
+def test_the_command_ends_with_2_for_a_wrong_weight_and_says_the_rest_too(call: Call) -> None:
+    code, out, err = call("MeanOfMeans")
+    assert code == 2
+    assert err.startswith("dtrain: the same samples have the mean loss")
+    rows = {line.split()[0] for line in out.splitlines()}
+    assert {"purity", "weights", "evaluation", "memory", "wire", "advice"} <= rows
+    assert "wrong: the same samples" in out
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ("Watching", "the evaluation has no 'f1'"),
+        ("Patient", "patience=3, but Patient.eval_data gives nothing to evaluate"),
+        ("Plateaus", "lr_scheduler needs evaluations, but eval_data gives nothing"),
+    ],
+)
+def test_what_cannot_be_watched_is_a_mistake(call: Call, job: str, words: str) -> None:
+    code, out, err = call(job)
+    assert (code, out) == (2, "")
+    assert words in err
