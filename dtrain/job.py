@@ -108,7 +108,7 @@ class Job:
         """A map-style dataset: `len(data)` and `data[i]`."""
         raise self._missing("train_data(self)", "a dataset with len() and [i]")
 
-    def loss(self, model: "Module", batch: Any) -> "Tensor | tuple[Tensor, float]":
+    def loss(self, model: "Module", batch: Any) -> "Tensor | tuple[Tensor, Tensor | float]":
         """The mean loss over a batch, or (its sum, the weight), as 0-dim tensors.
 
         It also runs over `eval_data`, with `model.eval()` and without a graph.

@@ -8,6 +8,7 @@ a refusal never shows, not even where the user's code catches it.
 """
 
 import threading
+from typing import NoReturn
 
 
 class Disturbed(BaseException):
@@ -59,7 +60,7 @@ def require_owner() -> None:
         refuse()
 
 
-def refuse() -> None:
+def refuse() -> NoReturn:
     """Raises Disturbed, and remembers it."""
     if _NOW.overlap is not None:
         _NOW.overlap.is_disturbed = True

@@ -38,8 +38,8 @@ class Final(NamedTuple):
 class RunDir:
     """The files of one run. Make one with `create`, `open` or `existing`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         self._lock: int | None = None
 
     @classmethod
@@ -157,7 +157,10 @@ class RunDir:
         for name, file in files.items():
             target = self.path / SOURCE / name
             _make(target.parent)
-            shutil.copyfile(file, target)
+            try:
+                shutil.copyfile(file, target)
+            except OSError as error:
+                raise RunError(f"cannot write {target}: {error.strerror}") from error
 
     def discard(self) -> None:
         """Remove the directory of a run that never started; one that holds anything stays."""

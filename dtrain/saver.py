@@ -60,12 +60,10 @@ class Saver:
         if self._checkpoints is None:
             return
         self.poll()
-        every = self._job.checkpoint_every
         best = is_best and self._job.keep_best > 0
-        due = every is not None and self._trainer.version - self._tried >= every
         if best and self._is_busy:
             self._waiting = self._snapshot()
-        elif (best or due or self._is_asked) and not self._is_busy:
+        elif (best or self._is_due or self._is_asked) and not self._is_busy:
             self._start(self._snapshot())
 
     def poll(self) -> None:
@@ -84,6 +82,12 @@ class Saver:
         if self._trainer.is_clean and self._good != self._trainer.version:
             self._start(self._snapshot())
         self._wait()
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether a multiple of `checkpoint_every` was reached since the last one."""
+        every = self._job.checkpoint_every
+        return every is not None and self._trainer.version // every > self._tried // every
 
     @property
     def _is_busy(self) -> bool:

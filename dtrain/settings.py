@@ -34,7 +34,7 @@ WORDS |= {"false": False, "no": False, "off": False, "0": False}
 CLASSES: dict[str, SettingClass] = {
     "epochs": "extends",
     "max_steps": "extends",
-    "max_seconds": "extends",
+    "max_seconds": "neutral",  # of each process: it says when to pause, not what to reach
     "eval_every": "neutral",  # but see `class_when`
     "monitor": "neutral",
     "patience": "neutral",

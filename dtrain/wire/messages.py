@@ -75,7 +75,7 @@ class Ready:
     """The worker has built the job and computed the probe."""
 
     layout: str  # hash of the layout
-    data: str  # hash of the data's lengths and keyed samples
+    data: str  # the data's lengths, and a hash of a few samples
     probe: str  # hash of leaf 0 of step 0 at the initial weights
     leaf_s: float  # seconds that a leaf took
     credit: int  # chunks of weights that may be on their way at once
