@@ -168,7 +168,7 @@ def model_scope(seed: int) -> Scope:
 
 def ambient() -> tuple[Any, ...]:
     """Where what belongs to the process, and not to a thread, stands: Python's and NumPy's global
-    generators and the default dtype. Equal if nobody used them in between."""
+    generators, and the default dtype, last. Equal if nobody used them in between."""
     numpy: Any = np.random.get_state()  # as a tuple; its type stubs think of a dict too
     name, words, *rest = numpy
     return random.getstate(), name, words.tobytes(), *rest, get_default_dtype()

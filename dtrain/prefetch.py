@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dtrain import keyed, overlap
+from dtrain.autograd.dtypes import set_default_dtype
 from dtrain.blame import Place
 from dtrain.data.fetch import Read
 from dtrain.job import Logs
@@ -36,7 +37,7 @@ class _Stretch:
 
     at: Place
     work: Callable[[], Ahead]
-    before: object  # where the global generators stood
+    before: tuple[Any, ...]  # where the global generators stood
     overlap: overlap.Overlap
     done: threading.Event = field(default_factory=threading.Event)
     ahead: Ahead | None = None  # None: not read, or not well
@@ -128,6 +129,8 @@ class Prefetch:
             return True
         stretch.done.wait()
         is_calm = not stretch.overlap.is_disturbed and keyed.ambient() == stretch.before
+        if not is_calm:
+            set_default_dtype(stretch.before[-1])
         if not is_calm or stretch.ahead is None:
             self.end()
         elif self._may:

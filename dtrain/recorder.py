@@ -5,6 +5,7 @@ The loop that trains (`dtrain.local`, or the coordinator's shell) calls `started
 `stop_requested` after each step.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -275,7 +276,7 @@ def _line(record: StepRecord) -> dict[str, Any]:
 def _write_start(run_dir: RunDir, info: RunInfo) -> None:
     """What is known of the run, of the machine, and of the job's files, which are copied."""
     fields = {name: v for name, v in asdict(info).items() if v not in (None, {}, "")}
-    fields |= {"seed": info.settings.get("seed"), "machine": machine()}
+    fields |= {"seed": info.settings.get("seed"), "machine": machine(), "pid": os.getpid()}
     if fields.pop("resumed", None) is not None:
         before = run_dir.read_run().get("resumed", [])
         fields["resumed"] = [*before, {"term": info.term, "step": info.resumed}]

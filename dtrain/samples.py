@@ -13,7 +13,7 @@ from dtrain.autograd import enable_grad, no_grad
 from dtrain.autograd.dtypes import get_default_dtype
 from dtrain.autograd.modes import MODE
 from dtrain.blame import Place
-from dtrain.checked import eval_data_of, length, order_of, settings_kept, train_data_of
+from dtrain.checked import eval_data_of, length, order_of, train_data_of
 from dtrain.data import default_collate
 from dtrain.data.fetch import Read, read
 from dtrain.data.identity import hash_of
@@ -113,10 +113,10 @@ class Samples:
         recorded = enable_grad() if at.phase == "train" else no_grad()
         self.job._enter_leaf(at.step, at.epoch)
         try:
-            with keyed.NoScope(), settings_kept(), recorded:
+            with keyed.NoScope(), recorded:
                 before = _settings()
                 samples = self._read(at, indices)
-                if _settings() != before:  # they would hold for the rest of the leaf
+                if _settings() != before:  # it would hold for the rest of the leaf
                     overlap.refuse()
         finally:
             logs = self.job._hand_over()

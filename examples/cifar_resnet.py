@@ -72,12 +72,11 @@ class Moved(datasets.CIFAR10):
 
     def __getitem__(self, index: int) -> tuple[dtrain.Tensor, int]:
         image, label = super().__getitem__(index)
-        down, right = dtrain.rng().integers(0, 9, size=2)
-        padded = np.pad(image.numpy(), ((0, 0), (4, 4), (4, 4)))
+        padded = np.zeros((3, 40, 40), np.float32)
+        padded[:, 4:36, 4:36] = image.numpy()
+        down, right, mirrored = dtrain.rng().integers((9, 9, 2))
         moved = padded[:, down : down + 32, right : right + 32]
-        if dtrain.rng().random() < 0.5:
-            moved = moved[:, :, ::-1]
-        return dtrain.tensor(moved), label
+        return dtrain.tensor(moved[:, :, ::-1] if mirrored else moved), label
 
 
 class Residual(nn.Module):

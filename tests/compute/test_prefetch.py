@@ -223,11 +223,18 @@ class ChangesDtype(Reads):
         return super().loss(model, batch) * dtrain.tensor(1 / 3)
 
 
+class LossChangesDtype(Reads):
+    def loss(self, model: Module, batch: Any) -> Any:
+        if self.step == LATE:
+            set_default_dtype(float64)
+        return super().loss(model, batch) * dtrain.tensor(1 / 3)
+
+
 STILL = [Reads, ReadsWhere, Logs, AtOnce, CollateDraws]  # nothing in the way of reading ahead
 DRAWING = [
     DrawsNumpy, DrawsPython, DrawsDtrain, Swallows, SeldomNumpy, SeldomPython, SeldomDtrain,
     Reseeds, LossDraws, LossSeldomDraws, BothSeldomDraw, LeafsStream, Pooled, Attached, NeedsModel,
-    ChangesDtype,
+    ChangesDtype, LossChangesDtype,
 ]  # fmt: skip
 
 

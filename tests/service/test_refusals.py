@@ -199,13 +199,13 @@ def test_without_a_coordinator_a_worker_gives_up_and_says_so(tmp_path: Path) -> 
 
 
 def test_a_local_run_whose_workers_are_all_refused_ends(job: Any, tmp_path: Path) -> None:
-    """The data differ from process to process: each worker's probe is another one."""
+    """The data differ from process to process."""
     text = IMPURE.replace("Counting.seen += 1", "import os; Counting.seen = os.getpid()")
     command = ["run", job(text), "--workers", "2", "--run-dir", str(tmp_path / "run")]
     ended = dtrain(*command, cwd=tmp_path)
     assert ended.code == 1
     assert "every worker was refused" in ended.err
-    assert "other bits" in ended.out + ended.err
+    assert "the data on" in ended.out + ended.err
     assert joins(tmp_path / "run") == []
 
 
