@@ -13,7 +13,7 @@ MEAN, STD = 0.2860, 0.3530  # of the training pixels in [0, 1]
 
 
 class FashionCNN(dtrain.Job):
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 128
     micro_batches: int = 4
     eval_batch_size: int = 250

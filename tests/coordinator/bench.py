@@ -26,7 +26,14 @@ SOURCES = {"job.py": "aa"}
 class Bench:
     """A core on a bench: speaks for workers, keeps all that the core did."""
 
-    def __init__(self, chunks: int = 1, leaves: int = 2, steps: int = 3, **schedule: Any) -> None:
+    def __init__(
+        self,
+        chunks: int = 1,
+        leaves: int = 2,
+        steps: int = 3,
+        allow_drift: bool = False,
+        **schedule: Any,
+    ) -> None:
         work = Work(
             Schedule(4 * leaves, leaves, leaves, epochs=9, max_steps=steps, **schedule),
             chunks,
@@ -35,7 +42,10 @@ class Bench:
             settings={},
             layout={},
         )
-        identity = Identity(SOURCES, "L", "D", "P", {"w": "1"}, {"kernel": "x"}, _explain)
+        identity = Identity(
+            *(SOURCES, "L", "D", "P", {"w": "1"}, {"kernel": "x"}, _explain),
+            allow_drift=allow_drift,
+        )
         self.core = Coordinator("run", 1, work, identity, Limits())
         self.now = 0.0
         self.done: list[Action] = []

@@ -7,6 +7,7 @@ from coordinator.events import (
     Garbled,
     Heard,
     Note,
+    Save,
     StopAsked,
     Tick,
     Written,
@@ -267,3 +268,62 @@ def test_status_says_who_holds_what() -> None:
     [answer] = said(bench.hear("tool", Ask("status")), Answer)
     assert answer.status["waits_for"] == "2 of 2 leaves of train step 0: a@h [0, 2)"
     assert [worker["lease"] for worker in answer.status["workers"]] == ["[0, 2)"]
+
+
+# ------------------------------------------------------------------------- stopping, saving
+
+
+def test_a_signal_waits_for_a_step_that_the_optimizer_has_begun_with() -> None:
+    bench = Bench(chunks=1, leaves=1)
+    bench.join("a")
+    [apply] = did(bench.sums("a", 0, 0), Apply)
+    assert did(bench(StopAsked("SIGINT", 130)), Finish) == []
+    bench(Written(0, (apply.part,)))
+    [tail] = did(bench.sums("a", 0, 1), Apply)
+    ended = bench(Written(0, (tail.part,)))
+    assert len(did(ended, Commit)) == 1
+    assert [finish.code for finish in did(ended, Finish)] == [130]
+
+
+def test_and_not_for_long() -> None:
+    bench = Bench(chunks=1, leaves=1)
+    bench.join("a")
+    bench.sums("a", 0, 0)
+    bench(StopAsked("SIGINT", 130))
+    wake = bench.core.wake_at()
+    assert wake is not None
+    bench.now = 4.9
+    bench.hear("a", Beat(1))
+    assert did(bench(Tick(), now=5.0), Finish) == [Finish("SIGINT", 130)]
+
+
+def test_an_error_waits_for_nothing() -> None:
+    bench = Bench(chunks=1, leaves=1)
+    bench.join("a")
+    bench.sums("a", 0, 0)
+    assert did(bench(StopAsked("disk full", 1)), Finish) == [Finish("disk full", 1)]
+
+
+def test_a_limit_that_is_reached_ends_the_run_without_another_step() -> None:
+    bench = Bench()
+    bench.join("a")
+    assert did(bench(StopAsked("enough", 0, at_once=True)), Finish) == [Finish("enough", 0)]
+
+
+def test_who_asks_for_a_checkpoint_is_answered_and_one_is_saved() -> None:
+    bench = Bench()
+    actions = bench.hear("somebody", Ask("checkpoint"))
+    assert len(did(actions, Save)) == 1
+    assert len(said(actions, Answer)) == 1
+
+
+def test_other_arithmetic_is_noted_where_it_is_allowed() -> None:
+    bench = Bench(allow_drift=True)
+    actions = bench.join("a", fingerprint={"kernel": "y"}, probe="Q")
+    assert [note.event for note in did(actions, Note)] == ["drift", "join"]
+    assert said(actions, Lease)
+
+
+def test_another_probe_under_the_same_arithmetic_is_refused_all_the_same() -> None:
+    actions = Bench(allow_drift=True).join("a", probe="Q")
+    assert [refused.code for refused in said(actions, Refused)] == ["probe"]

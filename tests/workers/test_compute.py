@@ -14,8 +14,8 @@ from dtrain.job import Job
 from dtrain.leaf import LeafComputer
 from dtrain.tree import Node, fold
 from dtrain.wire.messages import Lease, Welcome
+from tests.compute.reading import DRAWING, Reads, is_ahead
 from tests.compute.test_leaf import bits
-from tests.compute.test_prefetch import DRAWING, Reads, is_ahead
 from workers import compute, events
 
 PATIENCE_S = 20.0
