@@ -70,7 +70,7 @@ def objection_to_ready(run: Identity, host: str, ready: Ready) -> Refused | None
     if ready.data != run.data:
         return Refused(
             "data",
-            f"the data on {host} are not the coordinator's (length or samples differ)",
+            f"the data on {host} are not the coordinator's: there {ready.data}; here {run.data}",
             "copy the coordinator's data to this host, or give its folder with --data",
         )
     if ready.probe != run.probe and not (run.allow_drift and drifts(run, ready)):

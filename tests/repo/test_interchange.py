@@ -44,8 +44,9 @@ def test_weights_of_pytorch_are_what_a_run_begins_with(tmp_path: Path) -> None:
     run += ["--init", str(tmp_path / "theirs.safetensors"), "--stop-after", "1"]
     run += ["--run-dir", str(tmp_path / "run")]
     subprocess.run(run, cwd=ROOT, check=True, capture_output=True, env=environment())
-    digits, job = datasets.Digits(train=True), Digits()
-    chosen = job.order(len(digits), 0)[:256]
+    job = Digits()
+    digits = job.train_data()
+    chosen = job.order(len(digits), 0)[: job.batch_size]
     images, labels = (np.stack([np.asarray(digits[int(i)][k]) for i in chosen]) for k in (0, 1))
     scores = theirs(torch.from_numpy(images))
     expected = torch.nn.functional.cross_entropy(scores, torch.from_numpy(labels)).item()

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,11 +90,12 @@ def child(folder: Path, stop_after: int | None = None) -> int:
 
 def ended_by(pid: int, is_time: Callable[[], bool]) -> int | None:
     """A process's exit status; None if it is killed because it is time to."""
+    tick = threading.Event()
     while not is_time():
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return status
-        time.sleep(0.0002)
+        tick.wait(0.0002)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return None
