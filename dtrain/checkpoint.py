@@ -5,7 +5,6 @@ It is written under another name, synced, renamed, and its folder synced: once `
 returned it survives a power cut, and whatever happens in between, the files before it are whole.
 """
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -123,12 +122,3 @@ def _value(path: Path) -> float | None:
     except (OSError, ValueError, AttributeError):
         return None
     return value if isinstance(value, float) else None
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
