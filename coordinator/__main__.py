@@ -23,6 +23,7 @@ from coordinator.shell import Shell
 from dtrain import jobfile, numerics
 from dtrain.checked import job_of
 from dtrain.errors import DtrainError, LeafError, UserError
+from dtrain.job import Job
 from dtrain.leaf import LeafComputer
 from dtrain.opening import blamed, end_state, finish, open_run, run_info
 from dtrain.pinned import restart_pinned
@@ -92,37 +93,15 @@ def run(options: argparse.Namespace) -> int:
     restart_pinned(job.blas_threads, job.numerics)
     run_dir = RunDir.open(options.run_dir)
     run_dir.lock()
-    start = Start(
-        options.resume,
-        options.init,
-        tuple(options.allow_change),
-        options.allow_drift,
-        options.stop_after,
-    )
-    resumption = start.read(run_dir)
     context: zmq.Context[Any] = zmq.Context()
     router, endpoint = sockets.bind_router(context, where)
     try:
         hint = worker_hint(options.job, endpoint)
         if options.hint:
             print(f"workers join with:  {hint}", flush=True)
-        computer = LeafComputer(job)
-        trainer = Trainer(computer)
-        probed = probe(computer)
         shown = console(json=options.json, quiet=options.quiet)
         recorder = Recorder(run_dir, shown, job=job)
-        table = numerics.fingerprint()
-        run = resumption.record.get("run") or secrets.token_hex(8)
-        info = replace(
-            run_info(computer, probed.hash, table, resumption),
-            workers=options.workers,
-            spec=options.job,
-            sources=sources,
-            address=endpoint,
-            run=run,
-        )
-        open_run(trainer, recorder, info, resumption)
-        core = make_core(info, trainer, probed, allow_drift=options.allow_drift)
+        trainer, core = build(options, recorder, job, sources, endpoint)
         lifeline = Lifeline() if options.lifeline else None
         return serve(Shell(router, core, trainer, recorder, hint, lifeline), trainer, recorder)
     finally:
@@ -130,6 +109,42 @@ def run(options: argparse.Namespace) -> int:
         context.term()
         if options.remove:  # the launcher does so too, unless it was killed
             shutil.rmtree(options.remove, ignore_errors=True)
+
+
+def build(
+    options: argparse.Namespace,
+    recorder: Recorder,
+    job: Job,
+    sources: dict[str, str],
+    endpoint: str,
+) -> tuple[Trainer, Coordinator]:
+    """The trainer, where the run begins or goes on, and the core that goes with it."""
+    assert recorder.run_dir is not None, "a coordinator always has a run directory"
+    resumption = start_of(options).read(recorder.run_dir)
+    computer = LeafComputer(job)
+    trainer = Trainer(computer)
+    probed = probe(computer)  # at the initial weights, as workers do it
+    info = replace(
+        run_info(computer, probed.hash, numerics.fingerprint(), resumption),
+        workers=options.workers,
+        spec=options.job,
+        sources=sources,
+        address=endpoint,
+        run=resumption.record.get("run") or secrets.token_hex(8),
+    )
+    open_run(trainer, recorder, info, resumption)
+    return trainer, make_core(info, trainer, probed, allow_drift=options.allow_drift)
+
+
+def start_of(options: argparse.Namespace) -> Start:
+    """How the run begins, as the command line says it."""
+    return Start(
+        options.resume,
+        options.init,
+        tuple(options.allow_change),
+        options.allow_drift,
+        options.stop_after,
+    )
 
 
 def make_core(info: RunInfo, trainer: Trainer, probed: Probe, allow_drift: bool) -> Coordinator:

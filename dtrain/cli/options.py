@@ -89,6 +89,8 @@ def choose_run(
     from dtrain.training import require_one_start
 
     require_one_start(beginning.resume, beginning.init, run_dir)
+    if beginning.init is not None:
+        resume.read_weights(beginning.init)  # no weights: a mistake to be told before work starts
     run = None if beginning.resume is None else resume.find(beginning.resume)
     record = {} if run is None else run.read_run()
     spec = spec or record.get("spec")
