@@ -118,3 +118,35 @@ def test_a_checkpoint_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
         finish(process)
     assert asked.code == 0, asked.err
     assert "a checkpoint comes after step" in asked.out
+
+
+def test_an_infinite_gradient_ends_the_run_with_step_leaf_and_parameter(
+    folder: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    command = ["run", f"{JOBS}:Exploding", "--workers", "2", "--run-dir", str(run_dir)]
+    ended = dtrain(*command, cwd=folder)
+    assert ended.code == 1
+    assert "dtrain: step 2, leaf 2: the gradient of 0.weight is not finite" in ended.err
+    assert read(run_dir)["result"]["steps"] == 2
+
+
+def test_the_same_step_is_skipped_with_the_same_digest_for_any_workers(folder: Path) -> None:
+    skipping = [f"{JOBS}:Exploding", "--set", "on_nonfinite=skip", "--set", "epochs=2"]
+    one, two = (dtrain("run", *skipping, "--workers", n, cwd=folder) for n in "02")
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    assert one.digest == two.digest
+    assert "step 2 is skipped, the weights stay" in two.out
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_an_early_stop_comes_after_the_same_step_for_any_workers(
+    workers: str, folder: Path
+) -> None:
+    early = [f"{JOBS}:Cnn", "--set", "patience=1", "--set", "epochs=60", "--set", "eval_every=2"]
+    ended = dtrain("run", *early, "--workers", workers, "--json", cwd=folder)
+    alone = dtrain("run", *early, "--workers", "0", "--json", cwd=folder)
+    said, expected = (json.loads(each.out.splitlines()[-1]) for each in (ended, alone))
+    assert (said["state"], said["steps"]) == ("finished", expected["steps"])
+    assert said["steps"] < 360
+    assert said["digest"] == expected["digest"]
