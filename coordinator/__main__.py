@@ -29,7 +29,8 @@ from dtrain.opening import blamed, end_state, finish, open_run, run_info
 from dtrain.pinned import restart_pinned
 from dtrain.probe import Probe, probe
 from dtrain.progress import console
-from dtrain.recorder import Recorder, RunInfo
+from dtrain.recorder import Recorder
+from dtrain.records import RunInfo
 from dtrain.resume import KINDS, Start
 from dtrain.rundir import RunDir
 from dtrain.trainer import Trainer

@@ -30,7 +30,8 @@ from coordinator.inbox import Inbox
 from coordinator.outbox import Outbox
 from coordinator.words import sentence
 from dtrain.errors import DtrainError, NonFiniteError
-from dtrain.recorder import Recorder, StepRecord
+from dtrain.recorder import Recorder
+from dtrain.records import StepRecord
 from dtrain.saver import Saver
 from dtrain.trainer import Trainer
 from dtrain.wire.link import Lifeline, Waker

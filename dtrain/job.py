@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dtrain.autograd import Tensor
     from dtrain.nn import Module
     from dtrain.optim import Optimizer
-    from dtrain.recorder import StepRecord
+    from dtrain.records import StepRecord
     from dtrain.schedule import Schedule
 
 DATA_VARIABLE = "DTRAIN_DATA"

@@ -15,7 +15,8 @@ from dtrain.leaf import LeafComputer
 from dtrain.numerics import fingerprint
 from dtrain.opening import blamed, end_state, finish, open_run, run_info
 from dtrain.probe import probe
-from dtrain.recorder import Recorder, StepRecord
+from dtrain.recorder import Recorder
+from dtrain.records import StepRecord
 from dtrain.resume import Resumption, require_fitting
 from dtrain.saver import Saver
 from dtrain.trainer import Trainer

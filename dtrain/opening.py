@@ -8,7 +8,8 @@ from dtrain.errors import NonFiniteError, RunDirError
 from dtrain.gradsum import ChunkSum
 from dtrain.leaf import LeafComputer
 from dtrain.numerics import explain_difference
-from dtrain.recorder import MAX_SECONDS, Recorder, RunInfo, State
+from dtrain.recorder import MAX_SECONDS, Recorder, State
+from dtrain.records import RunInfo
 from dtrain.resume import Resumption, merged, require_same, restore
 from dtrain.saver import Saver
 from dtrain.trainer import Trainer

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from dtrain.recorder import Console, RunInfo, StepRecord
+from dtrain.recorder import Console
+from dtrain.records import RunInfo, StepRecord
 from dtrain.rundir import plain
 
 if TYPE_CHECKING:

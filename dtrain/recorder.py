@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -20,72 +20,11 @@ from dtrain.errors import RunError
 from dtrain.job import Job
 from dtrain.jobfile import JobSpec, source_files
 from dtrain.provenance import git_state, machine
+from dtrain.records import RunInfo, StepRecord
 from dtrain.rundir import RunDir
-
-if TYPE_CHECKING:
-    from dtrain.trainer import StepOutcome
 
 State = Literal["finished", "stopped", "failed"]
 MAX_SECONDS = "max_seconds"
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What is known when a run starts; it becomes the first part of run.json."""
-
-    job: str  # the class's name
-    settings: Mapping[str, Any]
-    steps: int  # planned
-    parameters: int  # elements, trainable and frozen
-    workers: int | None  # asked for; 0: in this process; None: they join by themselves
-    fingerprint: Mapping[str, str]
-    probe: str | None = None
-    spec: str | None = None  # JOB.py:Class; None for a job that no file holds
-    sources: Mapping[str, str] = field(default_factory=dict)
-    layout: str = ""  # hash
-    data: str = ""  # what `LeafComputer.data_identity` says
-    run: str = ""  # names the run in all its terms
-    term: int = 1
-    address: str | None = None
-    resumed: int | None = None  # the step that it goes on from; None for a new run
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """A committed step: one line of metrics.jsonl."""
-
-    step: int
-    epoch: int
-    loss: float  # mean over the batch
-    weight: float
-    lr: float
-    seconds: float
-    samples: int
-    workers: int
-    phases: Mapping[str, float] = field(default_factory=dict)  # seconds by phase
-    logs: Mapping[str, float] = field(default_factory=dict)  # means
-    grad_norm: float | None = None  # before clipping
-    skipped: str | None = None  # why the weights stayed
-
-    @classmethod
-    def of(
-        cls, outcome: "StepOutcome", seconds: float, workers: int, phases: Mapping[str, float]
-    ) -> Self:
-        """What the trainer says of a step, and what it took."""
-        return cls(
-            step=outcome.step,
-            epoch=outcome.epoch,
-            loss=outcome.loss,
-            weight=outcome.weight,
-            lr=outcome.lr,
-            seconds=seconds,
-            samples=outcome.samples,
-            workers=workers,
-            phases=phases,
-            logs=outcome.logs,
-            grad_norm=outcome.grad_norm,
-            skipped=outcome.skipped,
-        )
 
 
 class Console(Protocol):

@@ -10,7 +10,8 @@ from dtrain.job import Job
 from dtrain.layout import Array, Layout
 from dtrain.leaf import LeafComputer
 from dtrain.numerics import limit_threads
-from dtrain.trainer import StepOutcome, Trainer
+from dtrain.records import StepOutcome
+from dtrain.trainer import Trainer
 from dtrain.tree import fold, root
 
 

@@ -9,7 +9,6 @@ first `apply` of a step and its `commit` it is neither of s nor of s+1, and cann
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,22 +25,8 @@ from dtrain.leaf import LeafComputer, read_only
 from dtrain.monitor import Monitor, is_better
 from dtrain.optimizer_state import OptimizerState
 from dtrain.rates import Rates
+from dtrain.records import StepOutcome
 from dtrain.schedule import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class StepOutcome:
-    """A committed step, as it is recorded. With weight 0 the weights stayed and loss is nan."""
-
-    step: int
-    epoch: int
-    loss: float  # mean
-    weight: float
-    samples: int
-    lr: float  # of the first parameter group
-    logs: dict[str, float]  # means
-    grad_norm: float | None = None  # before clipping, where it is clipped by its norm
-    skipped: str | None = None  # why the weights stayed
 
 
 class Trainer:

@@ -12,7 +12,7 @@ from dtrain.local import take_step
 from dtrain.nn import Linear, Module, Parameter, ReLU, Sequential
 from dtrain.nn import functional as F
 from dtrain.optim import SGD, Adam, AdamW, Optimizer
-from dtrain.recorder import StepRecord
+from dtrain.records import StepRecord
 from dtrain.trainer import Trainer
 
 CLASSES = 4

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dtrain.progress import JsonConsole, Live, Plain, Quiet, console
-from dtrain.recorder import RunInfo, StepRecord
+from dtrain.records import RunInfo, StepRecord
 
 DIGEST = "ab" * 32
 INFO = RunInfo("Net", {"batch_size": 8, "micro_batches": 2}, 100, 1234, 2, {})

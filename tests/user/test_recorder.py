@@ -9,7 +9,8 @@ import numpy as np
 
 from dtrain.digest import digest
 from dtrain.progress import Silent
-from dtrain.recorder import MAX_SECONDS, Recorder, RunInfo, StepRecord
+from dtrain.recorder import MAX_SECONDS, Recorder
+from dtrain.records import RunInfo, StepRecord
 from dtrain.rundir import RunDir
 
 DIGEST = "d" * 64
