@@ -101,7 +101,7 @@ class Coordinator:
             case Garbled():
                 self._on_garbled(event)
             case Unreachable():
-                self._lose(self._roster.at(event.peer), "its connection is gone")
+                self._on_unreachable(self._roster.at(event.peer))
             case Written():
                 self._on_written(event, now)
             case StopAsked():
@@ -507,6 +507,12 @@ class Coordinator:
         if now - self._alone_since > self._limits.alone_s:
             hours = self._limits.alone_s / 3600
             self._finish(f"no worker for {hours:g} hours; start one, then resume", 1)
+
+    def _on_unreachable(self, peer: Peer | None) -> None:
+        """No word of one that had not joined: it has dialled again, while this side was busy."""
+        if peer is not None and not peer.is_ready:
+            self._roster.remove(peer)
+        self._lose(peer, "its connection is gone")
 
     def _lose(self, peer: Peer | None, reason: str, event: str = "lost") -> None:
         """Forget a peer; its leaves are free again."""

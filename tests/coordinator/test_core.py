@@ -10,6 +10,7 @@ from coordinator.events import (
     Save,
     StopAsked,
     Tick,
+    Unreachable,
     Written,
 )
 from coordinator.words import sentence
@@ -327,3 +328,11 @@ def test_other_arithmetic_is_noted_where_it_is_allowed() -> None:
 def test_another_probe_under_the_same_arithmetic_is_refused_all_the_same() -> None:
     actions = Bench(allow_drift=True).join("a", probe="Q")
     assert [refused.code for refused in said(actions, Refused)] == ["probe"]
+
+
+def test_a_connection_that_was_given_up_before_it_joined_is_no_loss() -> None:
+    bench = Bench()
+    bench.hello("a")
+    assert did(bench(Unreachable(b"a")), Note) == []
+    bench.join("b")
+    assert [note.event for note in did(bench(Unreachable(b"b")), Note)] == ["lost"]
