@@ -29,7 +29,7 @@ from dtrain.opening import blamed, end_state, finish, open_run, run_info
 from dtrain.pinned import restart_pinned
 from dtrain.probe import Probe, probe
 from dtrain.progress import console
-from dtrain.recorder import Recorder
+from dtrain.recorder import Recorder, State
 from dtrain.records import RunInfo
 from dtrain.resume import KINDS, Start
 from dtrain.rundir import RunDir
@@ -185,17 +185,14 @@ def serve(shell: Shell, trainer: Trainer, recorder: Recorder) -> int:
     reason = end.reason if error is None else str(error)
     if end.trace:
         print(end.trace.rstrip(), file=sys.stderr)
-    if end.code == 1:
-        print(f"dtrain: {reason}", file=sys.stderr)
     has_failed = end.code == 1
-    finish(
-        trainer,
-        recorder,
-        shell.saver,
-        "failed" if has_failed else end_state(trainer, end.reason),
-        reason if has_failed else None,
-    )
-    return 1 if shell.saver.failed is not None else end.code
+    if has_failed:
+        print(f"dtrain: {reason}", file=sys.stderr)
+    state: State = "failed" if has_failed else end_state(trainer, end.reason)
+    failure = finish(trainer, recorder, shell.saver, state, reason if has_failed else None)
+    if failure is not None and failure != reason:
+        print(f"dtrain: {failure}", file=sys.stderr)
+    return end.code if failure is None else 1
 
 
 def reachable_address() -> str:

@@ -332,6 +332,7 @@ class Coordinator:
         else:
             self._do(Evaluate(self._leases.round.step, value))
             self._begin(self._work.following(self._leases.round))
+            self._stop_if_asked()
 
     def _on_progress(self, peer: Peer, progress: Progress, now: float) -> None:
         peer.suspect = False
@@ -378,7 +379,14 @@ class Coordinator:
             chunks = self._work.changing() if has_frozen else self._work.everything()
             peer.transfer.restart(self._catalogue(chunks))
         self._begin(self._work.following(self._leases.round))
-        if self._stop_asked:
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        """Between two rounds. A signal does not wait for the evaluation of the step it waited for;
+        a limit does."""
+        doing = self._leases.round
+        is_settled = doing is None or doing.phase == TRAIN
+        if self._stop_asked and (is_settled or self._stop_asked.code):
             self._finish(self._stop_asked.reason, self._stop_asked.code)
 
     def _begin(self, following: Round | None) -> None:
@@ -398,13 +406,12 @@ class Coordinator:
     def _on_stop(self, asked: StopAsked, now: float) -> None:
         """Whether the step under way is committed first: see StopAsked. A signal waits for that
         only while the optimizer's state is neither the old one nor the new, and not for long."""
-        doing = self._leases.round
-        is_training = doing is not None and doing.phase == TRAIN and bool(self._roster.ready())
+        is_working = self._leases.round is not None and bool(self._roster.ready())
         is_error = asked.code == 1
         waits = self._has_begun if asked.code else not asked.at_once
-        if is_training and waits and not is_error:
+        if is_working and waits and not is_error:
             self._stop_asked = asked
-            if asked.code:
+            if asked.code and self._stop_by is None:  # another signal does not put it off
                 self._stop_by = now + self._limits.stop_s
         else:
             self._finish(asked.reason, asked.code)

@@ -45,9 +45,11 @@ class Average:
         weights = {name: wrap(array) for name, array in self.arrays().items()}
         return {"updates": self.updates, "weights": weights}
 
-    def load(self, saved: Mapping[str, Any]) -> None:
-        """Take over what `to_dict` gave, as far as the layout has it."""
+    def load(self, saved: Mapping[str, Any], now: Mapping[str, Array]) -> None:
+        """Take over what `to_dict` gave; what is not in it begins with the weights of now."""
         weights = saved["weights"]
+        for name, average in self.vectors.items():
+            np.copyto(average, now[name])
         for p in self._layout.parameters:
             if p.trainable and p.name in weights and weights[p.name]._array.shape == p.shape:
                 self._layout.view(self.vectors, p)[...] = weights[p.name]._array

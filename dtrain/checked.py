@@ -108,6 +108,12 @@ def model_of(job: "Job") -> Module:
         raise JobError(f"{who} returned a model without parameters: there is nothing to train")
     if not any(parameter.requires_grad for parameter in parameters):
         raise JobError(f"{who} returned a model whose parameters are all frozen (requires_grad)")
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise JobError(
+                f"{who} returned a model whose state_dict has {name}, which is no tensor "
+                "(get_extra_state); a job's weights are tensors: register a buffer in its place"
+            )
     return model.to(np.dtype(job.dtype))
 
 

@@ -5,7 +5,8 @@ It is written under another name, synced, renamed, and its folder synced: once `
 returned it survives a power cut, and whatever happens in between, the files before it are whole.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +14,16 @@ from typing import Any, NamedTuple
 from dtrain import serialization
 from dtrain.digest import digest
 from dtrain.errors import RunDirError, RunError
-from dtrain.monitor import is_better
+from dtrain.rundir import sync
 
 FOLDER, PREFIX, SUFFIX, DAMAGED = "checkpoints", "step-", ".safetensors", ".damaged"
+
+
+class Damaged(NamedTuple):
+    """A file that is no whole checkpoint, and why."""
+
+    path: Path
+    reason: str
 
 
 class Found(NamedTuple):
@@ -23,7 +31,7 @@ class Found(NamedTuple):
 
     path: Path | None
     state: dict[str, Any] | None
-    damaged: list[str]
+    damaged: list[Damaged]
 
 
 class Checkpoints:
@@ -45,61 +53,60 @@ class Checkpoints:
         """A durable file. Raises RunError, and leaves the others as they are."""
         path = self.path(state["version"])
         try:
-            self.folder.mkdir(exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.mkdir()
+                sync(self.folder.parent)
             serialization.write(path, serialization.to_bytes(dict(state)))
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+        except (OSError, RuntimeError) as error:
+            raise RunError(f"cannot write {path}: {error}") from error
         return path
 
     def newest(self) -> Found:
-        """The newest checkpoint that is whole."""
-        damaged: list[str] = []
+        """The newest checkpoint that is whole. Raises OSError for one that cannot be read now."""
+        damaged: list[Damaged] = []
         for path in self.all():
             try:
                 return Found(path, read(path), damaged)
             except RunDirError as error:
-                damaged.append(str(error))
+                damaged.append(Damaged(path, str(error)))
         return Found(None, None, damaged)
 
-    def best(self, mode: str) -> Path | None:
-        """The one with the best value of what was monitored; of equal ones the first made."""
-        best: tuple[float, Path] | None = None
-        for path in reversed(self.all()):
-            value = _value(path)
-            if value is not None and is_better(mode, value, best and best[0]):
-                best = value, path
-        return best and best[1]
+    def ranked(self, watched: str) -> list[Path]:
+        """Those whose weights were evaluated, the best first; of equal ones the first made.
 
-    def thin_out(self, keep_last: int, keep_best: int, mode: str) -> None:
+        watched: as the setting `monitor` says it; others do not count
+        """
+        oldest_first = [(path, _value(path, watched)) for path in reversed(self.all())]
+        valued = [(value, path) for path, value in oldest_first if value is not None]
+        is_max = watched.startswith("max")
+        return [path for _, path in sorted(valued, key=lambda pair: pair[0], reverse=is_max)]
+
+    def thin_out(self, keep_last: int, keep_best: int, watched: str) -> None:
         """Remove all but the newest and the best ones."""
         files = self.all()
-        kept = set(files[:keep_last])
-        valued = [(value, path) for path in reversed(files) if (value := _value(path)) is not None]
-        ranked = sorted(valued, key=lambda pair: pair[0], reverse=mode == "max")  # stable
-        kept |= {path for _, path in ranked[:keep_best]}
+        kept = {*files[:keep_last], *self.ranked(watched)[:keep_best]}
         for path in files:
             if path not in kept:
                 with suppress(OSError):
                     path.unlink()
 
-    def put_aside(self, damaged: int) -> None:
-        """Rename that many of the newest, so that they are not found again; remove what a process
-        that was killed has left behind."""
+    def put_aside(self, damaged: Iterable[Path]) -> None:
+        """Rename these, so that they are not found again; remove what a process that was killed
+        has left behind."""
         with suppress(OSError):
-            for path in self.all()[:damaged]:
+            for path in damaged:
                 path.rename(path.with_name(path.name + DAMAGED))
             for file in self.folder.glob(f".{PREFIX}*"):
                 file.unlink()
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint. Raises RunDirError if it is damaged or none."""
+    """The state in a checkpoint. Raises RunDirError if it is damaged or none, OSError if it cannot
+    be read."""
     try:
         state: dict[str, Any] = serialization.from_bytes(path.read_bytes(), str(path))
         weights = {name: tensor._array for name, tensor in state["model"].items()}
         said = state["digest"]
-    except OSError as error:
-        raise RunDirError(f"{path} cannot be read: {error.strerror}") from None
     except RuntimeError as error:
         raise RunDirError(str(error)) from None
     except (KeyError, TypeError, AttributeError) as error:
@@ -115,10 +122,13 @@ def version_of(path: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _value(path: Path) -> float | None:
-    """The monitored metric of a checkpoint's weights, if they were evaluated."""
+def _value(path: Path, watched: str) -> float | None:
+    """The metric that is watched, of a checkpoint's weights; None if they were not evaluated, or
+    it was no number, or another one was watched."""
     try:
-        value = serialization.peek(path).get("value")
-    except (OSError, ValueError, AttributeError):
+        state = serialization.peek(path)
+        value, what = state["value"], state["monitor"]["watched"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return value if isinstance(value, float) else None
+    is_number = isinstance(value, float) and not math.isnan(value)
+    return value if is_number and what == watched else None

@@ -15,7 +15,7 @@ def clip_norm(gradients: Sequence[Array], most: float) -> float:
         g <- g * min(1, most / (norm + 1e-6)),    norm = | (|g_1|, |g_2|, ...) |
 
     One gradient for each parameter that was reached, in their order: norms are taken per tensor,
-    then over tensors, whatever the chunks. An infinite or nan norm makes all of them nan.
+    then over tensors, whatever the chunks.
     Source:  torch.nn.utils.clip_grad_norm_ (2.13), bit for bit the same arithmetic.
     """
     norm = get_total_norm([wrap(gradient) for gradient in gradients])._array

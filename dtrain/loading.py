@@ -18,10 +18,13 @@ from dtrain.checkpoint import Checkpoints
 from dtrain.errors import RunDirError
 from dtrain.job import Job
 from dtrain.nn import Module
-from dtrain.resume import Start
+from dtrain.resume import ARITHMETIC, Start
 from dtrain.rundir import EMA, FINAL, INIT, Final, RunDir
+from dtrain.settings import CLASSES, declared
 
 Which: TypeAlias = str | int
+
+_FLAGS = {ARITHMETIC: "--allow-drift"}
 
 
 def load(
@@ -57,22 +60,21 @@ def load(
 def weights_of(run: RunDir, which: Which) -> tuple[dict[str, np.ndarray], int]:
     """Weights of a run by name, and how many steps made them; `which` as `load` has it.
 
-    A run that was killed has no final weights: those of its newest checkpoint are the last there
-    are. Raises RunDirError if there are none.
+    A run that has not ended, or was killed, has no final weights and no average: those of its
+    newest checkpoint are the last there are. Raises RunDirError if there are none.
     """
     match which:
-        case "final" if not (run.path / FINAL).is_file():
-            found = Checkpoints(run.path).newest()
-            return _weights(run.read_final()) if found.state is None else _of_state(found.state)
-        case "final":
-            return _weights(run.read_final())
-        case "ema":
-            return _weights(run.read_weights(EMA))
+        case "final" | "ema":
+            name = FINAL if which == "final" else EMA
+            state = None if (run.path / name).is_file() else _newest(run)
+            if state is None:
+                return _weights(run.read_weights(name))
+            return _of_state(state) if which == "final" else _average_of(run, state)
         case "best":
-            path = Checkpoints(run.path).best(_mode(run))
-            if path is None:
+            ranked = Checkpoints(run.path).ranked(_watched(run))
+            if not ranked:
                 raise RunDirError(f"{run.path}: no checkpoint of it was evaluated, so none is best")
-            return _of_state(checkpoint.read(path))
+            return _of_state(checkpoint.read(ranked[0]))
         case int() if not isinstance(which, bool):
             path = Checkpoints(run.path).path(which)
             if not path.is_file():
@@ -94,34 +96,108 @@ def job_of_run(run: RunDir) -> Job:
 
 
 class Again(NamedTuple):
-    """What it takes to make a run again, and what should come out."""
+    """What it takes to make a run again, and what should come out.
+
+    doubts: what may be the cause if something else comes out
+    """
 
     spec: str
     job: Job
     start: Start
     digest: str
+    steps: int
+    doubts: list[str]
 
 
 def again(run: RunDir) -> Again:
     """A run to be made again from the copies of its job's files, up to the same step.
 
-    Raises RunDirError for a run that has not ended, or whose job's files are not there.
+    Raises RunDirError for a run that has not ended, that made no step, whose job's files are not
+    there, or that was resumed as another: no single run has its weights then.
     """
     record = run.read_run()
     result = record.get("result") or {}
-    if not result.get("digest"):
+    digest, steps = result.get("digest"), int(result.get("steps") or 0)
+    if not digest:
         raise RunDirError(f"{run.path}: its state is '{record.get('state')}', it has no digest yet")
+    if not steps:
+        raise RunDirError(f"{run.path} ended before its first step: there is nothing to reproduce")
     spec, folder = _place(run, record)
-    if folder is not None:  # for the processes that we start
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *_paths()])
-        sys.path.insert(0, str(folder))
+    if folder is not None:
+        _look_first_in(folder)
+    job = _job(spec, record, uninterrupted=True)
+    _require_one_plan(run, record, job)
     init = run.path / INIT
-    start = Start(init=init if init.is_file() else None, stop_after=int(result["steps"]))
-    return Again(str(spec), _job(spec, record), start, result["digest"])
+    start = Start(init=init if init.is_file() else None, stop_after=steps)
+    return Again(str(spec), job, start, digest, steps, _doubts(record))
 
 
-def _paths() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+def _look_first_in(folder: Path) -> None:
+    """For this process and those that it starts. The working directory, which `jobfile.load` would
+    put in front, comes last: there may be newer versions of what was copied."""
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *paths, os.getcwd()])
+    sys.path[:] = [str(folder), *sys.path, os.getcwd()]
+
+
+def _require_one_plan(run: RunDir, record: Mapping[str, Any], job: Job) -> None:
+    """Raises RunDirError for a run that went on as another than it began as."""
+    depends_on_plan = type(job).lr_scheduler is not Job.lr_scheduler or job.scale_batch > 1
+    for entry in record.get("resumed") or []:
+        step, allowed = entry.get("step"), entry.get("allowed") or []
+        if allowed:
+            raise RunDirError(
+                f"{run.path} was resumed at step {step} with "
+                + " ".join(_FLAGS.get(kind, f"--allow-change {kind}") for kind in allowed)
+                + ": not all of it was computed by what it is now, so one run cannot give its bits"
+            )
+        if _grown(entry) and depends_on_plan:
+            raise RunDirError(
+                f"{run.path} was resumed at step {step} with a longer plan ({_grown(entry)}), and "
+                "learning rates may depend on the plan; reproduce the parts by hand: dtrain run "
+                f"with the settings of each, the first with --stop-after {step}, then --resume"
+            )
+
+
+def _grown(entry: Mapping[str, Any]) -> str:
+    """Which settings a resume has extended the run by, in words."""
+    changed = entry.get("changed") or {}
+    extended = {name: pair for name, pair in changed.items() if CLASSES.get(name) == "extends"}
+    return ", ".join(f"{name} {before} -> {now}" for name, (before, now) in extended.items())
+
+
+def _doubts(record: Mapping[str, Any]) -> list[str]:
+    entries = record.get("resumed") or []
+    grown = any(map(_grown, entries))
+    drift = (record.get("result") or {}).get("drift")
+    return [
+        *(["its plan grew, which a job that reads total_steps notices"] if grown else []),
+        *(["workers with other arithmetic took part in it"] if drift else []),
+    ]
+
+
+def _newest(run: RunDir) -> dict[str, Any] | None:
+    """The newest checkpoint that is whole."""
+    try:
+        return Checkpoints(run.path).newest().state
+    except OSError as error:
+        raise RunDirError(f"a checkpoint of {run.path} cannot be read: {error}") from None
+
+
+def _average_of(run: RunDir, state: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], int]:
+    """The average in a checkpoint; it has trained parameters by one name each, so the model must
+    say which tensors are tied, and the others are as the checkpoint has them."""
+    if state["ema"] is None:
+        raise RunDirError(f"{run.path} keeps no average: its job has no ema")
+    weights, steps = _of_state(state)
+    averages = state["ema"]["weights"]
+    model = model_of(job_of_run(run))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for name, value in model.state_dict(keep_vars=True).items():
+        average = averages.get(names.get(id(value)))
+        if average is not None:
+            weights[name] = average._array
+    return weights, steps
 
 
 def _weights(final: Final) -> tuple[dict[str, np.ndarray], int]:
@@ -132,8 +208,8 @@ def _of_state(state: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], int]:
     return {name: tensor._array for name, tensor in state["model"].items()}, state["version"]
 
 
-def _mode(run: RunDir) -> str:
-    return str(run.read_run()["settings"].get("monitor", "min loss")).split()[0]
+def _watched(run: RunDir) -> str:
+    return " ".join(str(run.read_run()["settings"].get("monitor", "min loss")).split())
 
 
 def _place(run: RunDir, record: Mapping[str, Any]) -> tuple[jobfile.JobSpec, Path | None]:
@@ -146,12 +222,15 @@ def _place(run: RunDir, record: Mapping[str, Any]) -> tuple[jobfile.JobSpec, Pat
         )
     spec = jobfile.JobSpec.parse(record["spec"])
     folder = run.source.resolve()
-    copy = folder / (spec.place.replace(".", "/") + ".py")
-    if spec.is_file:
-        copy = folder / Path(spec.place).name
-    if not copy.is_file():
+    copy = folder / Path(spec.place).name
+    module = folder.joinpath(*spec.place.split("."))
+    copies = (
+        [copy] if spec.is_file else [module / "__init__.py", module.with_name(f"{module.name}.py")]
+    )
+    if not any(file.is_file() for file in copies):
         return spec, None
-    return jobfile.JobSpec(str(copy) if spec.is_file else spec.place, record["job"]), folder
+    name = record.get("job", spec.name)
+    return jobfile.JobSpec(str(copy) if spec.is_file else spec.place, name), folder
 
 
 def model_with(job: Job, weights: Mapping[str, np.ndarray]) -> Module:
@@ -161,8 +240,15 @@ def model_with(job: Job, weights: Mapping[str, np.ndarray]) -> Module:
     return model
 
 
-def _job(spec: jobfile.JobSpec, record: Mapping[str, Any]) -> Job:
-    return jobfile.load(spec)(**record["settings"])
+def _job(spec: jobfile.JobSpec, record: Mapping[str, Any], uninterrupted: bool = False) -> Job:
+    """The job with the run's settings; or without those that only said when to pause, which the
+    number of steps says better: a resume may have changed them."""
+    cls, values = jobfile.load(spec), dict(record["settings"])
+    if uninterrupted:
+        known = declared(cls)
+        optional = [n for n in ("max_seconds", "patience") if n in known and known[n].optional]
+        values |= dict.fromkeys(optional)
+    return cls(**values)
 
 
 @contextmanager
@@ -177,7 +263,8 @@ def _found_first_in(folder: Path) -> Iterator[None]:
     known = [name for name in sys.modules if name.partition(".")[0] in names]
     aside = {name: sys.modules.pop(name) for name in known}
     places = list(sys.path)
-    sys.path.insert(0, str(folder))
+    # The working directory last: `jobfile.load` would put it in front.
+    sys.path[:] = [str(folder), *places, os.getcwd()]
     importlib.invalidate_caches()
     try:
         yield

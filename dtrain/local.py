@@ -48,15 +48,14 @@ def train_local(
     try:
         reason = _take_steps(trainer, recorder, saver)
     except BaseException as error:
-        computer.bind(computer.vectors, computer.buffers)  # whatever a leaf had put in their place
         error = _with_leaf(trainer, error)
         finish(trainer, recorder, saver, "failed", str(error) or type(error).__name__)
         if isinstance(error, UserError):  # work had started: no mistake to mend, a failed run
             raise RunError(str(error)) from error
         raise error
-    finish(trainer, recorder, saver, end_state(trainer, reason), saver.failed)
-    if saver.failed is not None:
-        raise RunError(saver.failed)
+    failure = finish(trainer, recorder, saver, end_state(trainer, reason))
+    if failure is not None:
+        raise RunError(failure)
     return trainer
 
 

@@ -46,6 +46,11 @@ class Monitor:
         return metrics[self.name]
 
     @property
+    def watched(self) -> str:
+        """The metric, and when it is best, as the setting `monitor` says it."""
+        return f"{self.mode} {self.name}"
+
+    @property
     def is_exhausted(self) -> str | None:
         """Why the run should end now, in words, or None."""
         if self.patience is None or self.waited < self.patience:
@@ -60,7 +65,7 @@ class Monitor:
     def to_dict(self) -> dict[str, Any]:
         """What it has seen, for a checkpoint; the name says of which metric."""
         return {
-            "watched": f"{self.mode} {self.name}",
+            "watched": self.watched,
             "best": self.best,
             "best_step": self.best_step,
             "waited": self.waited,
@@ -68,7 +73,7 @@ class Monitor:
 
     def load(self, saved: Mapping[str, Any]) -> None:
         """Take over what `to_dict` gave, if it watched the same."""
-        if saved["watched"] == f"{self.mode} {self.name}":
+        if saved["watched"] == self.watched:
             self.best, self.best_step = saved["best"], saved["best_step"]
             self.waited = saved["waited"]
 

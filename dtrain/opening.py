@@ -1,16 +1,20 @@
 """The beginning and the end of a run, which one process and a coordinator have in common."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from dtrain.errors import NonFiniteError, RunDirError
+from dtrain.checkpoint import Checkpoints
+from dtrain.errors import DtrainError, NonFiniteError, RunDirError, RunError
 from dtrain.gradsum import ChunkSum
+from dtrain.job import Job
 from dtrain.leaf import LeafComputer
 from dtrain.numerics import explain_difference
 from dtrain.recorder import MAX_SECONDS, Recorder, State
 from dtrain.records import RunInfo
 from dtrain.resume import Resumption, merged, require_same, restore
+from dtrain.rundir import RunDir
 from dtrain.saver import Saver
 from dtrain.trainer import Trainer
 
@@ -31,8 +35,20 @@ def run_info(
         layout=computer.layout.hash(),
         data=computer.data_identity,
         term=resumption.term,
-        resumed=resumption.version if resumption.is_resumed else None,
+        resumed=_resumed(job, resumption) if resumption.is_resumed else None,
     )
+
+
+def _resumed(job: Job, resumption: Resumption) -> dict[str, Any]:
+    """What run.json says of a resume."""
+    before, now = resumption.record["settings"], job.settings()
+    changed = {n: [before[n], now[n]] for n in now if n in before and before[n] != now[n]}
+    return {
+        "term": resumption.term,
+        "step": resumption.version,
+        "changed": changed,
+        "allowed": sorted(resumption.allowed),
+    }
 
 
 def open_run(trainer: Trainer, recorder: Recorder, info: RunInfo, resumption: Resumption) -> None:
@@ -57,7 +73,7 @@ def open_run(trainer: Trainer, recorder: Recorder, info: RunInfo, resumption: Re
     notes = restore(trainer, resumption)
     if recorder.run_dir is not None and resumption.is_resumed:
         _require_more(trainer)
-        recorder.run_dir.cut_metrics(trainer.version, trainer.evaluated)
+        notes += _take_back(trainer, recorder.run_dir, resumption)
     elif recorder.run_dir is not None and resumption.init is not None:
         recorder.run_dir.write_init(trainer.state_dict())
     recorder.started(info)
@@ -76,17 +92,31 @@ def finish(
     saver: Saver,
     state: State,
     error: str | None = None,
-) -> None:
-    """Checkpoint, weights, digest and result of a run that is over, however it went."""
-    saver.finish()
-    recorder.finished(
-        "failed" if saver.failed is not None else state,
-        trainer.digest(),
-        trainer.state_dict(),
-        steps=trainer.version,
-        error=error or saver.failed,
-        average=trainer.average_state_dict(),
-    )
+) -> str | None:
+    """Checkpoint, weights, digest and result of a run that is over, however it went.
+
+    Returns why it has failed, if only here: a checkpoint or the weights could not be written, or a
+    callback raised.
+    """
+    trainer.bind()
+    failure = None
+    try:
+        saver.finish()
+    except DtrainError as raised:  # of the job's on_checkpoint
+        failure = str(raised)
+    failure = failure or saver.failed
+    try:
+        recorder.finished(
+            state if failure is None else "failed",
+            trainer.digest(),
+            trainer.state_dict(),
+            steps=trainer.version,
+            error=error or failure,
+            average=trainer.average_state_dict(),
+        )
+    except RunError as raised:
+        failure = str(raised)
+    return failure
 
 
 def end_state(trainer: Trainer, reason: str | None) -> State:
@@ -100,12 +130,32 @@ def blamed(trainer: Trainer, error: NonFiniteError) -> NonFiniteError:
     """The same error with the first leaf whose gradient is not finite: found by computing them all
     again. Without one where only their sum is not."""
     computer = trainer.computer
+    trainer.bind()
     for leaf in range(computer.schedule.leaves(error.step)):
-        value = computer.train(error.step, leaf)
+        try:
+            value = computer.train(error.step, leaf)
+        except DtrainError:
+            return error
         chunks = [part for part in value.parts if isinstance(part, ChunkSum)]
         if not all(np.isfinite(part.grad).all() for part in chunks):
             return NonFiniteError(error.step, error.parameter, leaf)
     return error
+
+
+def _take_back(trainer: Trainer, run_dir: RunDir, resumption: Resumption) -> list[str]:
+    """Make the run's files those of the moment that it goes on from; what is to be said of that."""
+    Checkpoints(run_dir.path).put_aside(resumption.damaged)
+    run_dir.remove_final()
+    lost = run_dir.cut_metrics(trainer.version, trainer.evaluated)
+    notes = [f"{lost} damaged lines of metrics.jsonl are lost"] if lost else []
+    before = resumption.record.get("steps")
+    steps = trainer.computer.schedule.steps
+    if before not in (None, steps) and trainer.rates.scheduler is not None:
+        notes.append(
+            f"the plan grew from {before} to {steps} steps: the schedule goes on with what it had "
+            "of the old plan, and with lr_scheduler's functions of the new one; look at its rates"
+        )
+    return notes
 
 
 def _require_more(trainer: Trainer) -> None:

@@ -43,7 +43,7 @@ class OptimizerState:
         shaped: the vector of a slot -> the slice of it, in the shape that is stepped
         """
         vector, t = self._layout.parameters[index].vector, self.updates[index] + 1
-        arrays = {name: shaped(self._slots[name][vector]) for name in self._optimizer.slots(group)}
+        arrays = {name: shaped(self._slot(name)[vector]) for name in self._optimizer.slots(group)}
         return arrays | self._optimizer.scalars(t, group, self._scalars[index]), t
 
     def count(self, reached: int) -> None:
@@ -97,23 +97,33 @@ class OptimizerState:
         entries: dict[str, Any] = {}
         if self._optimizer.counts_steps:
             entries["step"] = wrap(np.asarray(self.updates[index], np.float32))
-        for name in self._optimizer.slots(group):
-            entries[name] = wrap(self._view(name, parameter).copy())
+        now = self._optimizer.slots(group)
+        for name in self._slots:  # one that is not used now may be again: momentum may be 0
+            view = self._view(name, parameter)
+            if name in now or view.any():
+                entries[name] = wrap(view.copy())
         scalars = self._scalars[index]
         return entries | {name: wrap(np.array(array)) for name, array in scalars.items()}
 
     def _take_entries(self, index: int, entries: Mapping[str, Any]) -> None:
-        parameter = self._layout.parameters[index]
-        if not parameter.trainable:
+        parameter, group = self._layout.parameters[index], self.groups[index]
+        if group is None or not parameter.trainable:
             return
+        numbers = self._optimizer.scalars(1, group, {})
         for name, value in entries.items():
-            if name in self._slots:
-                self._view(name, parameter)[...] = value._array
-            elif name != "step":
+            if name in numbers:
                 self._scalars[index][name] = np.array(value._array)
+            elif name != "step":
+                self._view(name, parameter)[...] = value._array
+
+    def _slot(self, name: str) -> dict[str, Array]:
+        """The vectors of a slot; a schedule may make an option need one that was not there."""
+        if name not in self._slots:
+            self._slots[name] = self._layout.allocate_gradients()
+        return self._slots[name]
 
     def _view(self, name: str, parameter: Parameter) -> Array:
-        return self._layout.view(self._slots[name], parameter)
+        return self._layout.view(self._slot(name), parameter)
 
     def _index(self, tensor: Tensor) -> int:
         return next(i for i, each in enumerate(self._tensors) if each is tensor)

@@ -128,20 +128,42 @@ class Recorder:
     ) -> dict[str, Any]:
         """The run is over: write the weights (`state_dict` order), close run.json, say so.
 
+        Raises RunError, after all that can be done is done, for what could not be written.
+
         `steps` is the number of committed steps, by default that of the last record. Returns the
         result, which is also what `--json` prints.
         """
         if steps is None:
             steps = 0 if self._last is None else self._last.step + 1
         self.result = self._result(state, digest, steps, error)
-        if self.run_dir is not None:
-            if weights is not None and digest is not None:
-                self.run_dir.write_final(weights, digest, steps)
-            if average is not None:
-                self.run_dir.write_ema(average, steps)
-            self.run_dir.update_run(state=state, result=self.result)
+        failure = self._write_end(weights, average)
         self.console.finished(self.result)
+        if failure is not None:
+            raise failure
         return self.result
+
+    def _write_end(
+        self,
+        weights: Mapping[str, np.ndarray] | None,
+        average: Mapping[str, np.ndarray] | None,
+    ) -> RunError | None:
+        """The files of the end; why they could not be written, which makes it a failed run."""
+        if self.run_dir is None:
+            return None
+        failure, result = None, self.result
+        try:
+            if weights is not None and result["digest"] is not None:
+                self.run_dir.write_final(weights, result["digest"], result["steps"])
+            if average is not None:
+                self.run_dir.write_ema(average, result["steps"])
+        except RunError as error:
+            failure = error
+            self.result = {**result, "state": "failed", "error": result.get("error") or str(error)}
+        try:
+            self.run_dir.update_run(state=self.result["state"], result=self.result)
+        except RunError as error:
+            failure = failure or error
+        return failure
 
     @property
     def is_started(self) -> bool:
@@ -216,9 +238,8 @@ def _write_start(run_dir: RunDir, info: RunInfo) -> None:
     """What is known of the run, of the machine, and of the job's files, which are copied."""
     fields = {name: v for name, v in asdict(info).items() if v not in (None, {}, "")}
     fields |= {"seed": info.settings.get("seed"), "machine": machine(), "pid": os.getpid()}
-    if fields.pop("resumed", None) is not None:
-        before = run_dir.read_run().get("resumed", [])
-        fields["resumed"] = [*before, {"term": info.term, "step": info.resumed}]
+    if info.resumed is not None:
+        fields["resumed"] = [*run_dir.read_run().get("resumed", []), info.resumed]
         fields["result"] = None
     if info.spec is not None:
         files = source_files(JobSpec.parse(info.spec))

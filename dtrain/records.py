@@ -23,7 +23,7 @@ class RunInfo:
     run: str = ""  # names the run in all its terms
     term: int = 1
     address: str | None = None
-    resumed: int | None = None  # the step that it goes on from; None for a new run
+    resumed: Mapping[str, Any] | None = None  # where it goes on, and what changed; None: a new run
 
 
 @dataclass(frozen=True, slots=True)

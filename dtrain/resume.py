@@ -35,7 +35,8 @@ class Resumption:
     state    of the newest checkpoint that is whole; None: from the beginning
     init     weights to begin with in the place of the model's own, by name; None: its own
     allowed  kinds of differences that are accepted
-    notes    what is to be said: damaged checkpoints
+    notes    what is to be said
+    damaged  checkpoints that are not whole
     stop_after   steps after which to stop, however many are planned
     """
 
@@ -44,6 +45,7 @@ class Resumption:
     init: Mapping[str, Any] | None = None
     allowed: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    damaged: tuple[Path, ...] = ()
     stop_after: int | None = None
 
     @property
@@ -148,17 +150,19 @@ def merged(
 
 
 def begin(run: RunDir, allowed: frozenset[str] = frozenset()) -> Resumption:
-    """Read what a run has come to. Damaged checkpoints are passed over, and put aside."""
-    checkpoints = Checkpoints(run.path)
-    found = checkpoints.newest()
-    checkpoints.put_aside(len(found.damaged))
+    """Read what a run has come to; damaged checkpoints are passed over. Raises RunDirError."""
+    try:
+        found = Checkpoints(run.path).newest()
+    except OSError as error:
+        raise RunDirError(f"a checkpoint of {run.path} cannot be read: {error}") from None
     step = "the beginning" if found.state is None else f"step {found.state['version']}"
     return Resumption(
         record=run.read_run(),
         state=found.state,
         init=run.read_weights(INIT).weights if (run.path / INIT).is_file() else None,
         allowed=allowed,
-        notes=tuple(f"{reason}; going on from {step}" for reason in found.damaged),
+        notes=tuple(f"{each.reason}; going on from {step}" for each in found.damaged),
+        damaged=tuple(each.path for each in found.damaged),
     )
 
 

@@ -26,6 +26,14 @@ FINAL, EMA, INIT, SOURCE, LOCK = (
     "final.safetensors", "ema.safetensors", "init.safetensors", "source", "lock",
 )  # fmt: skip
 
+# What run.json has under some names, where they are there: what every reader may rely on.
+KINDS: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(("spec", "job", "state"), (str, "a text")),
+    **dict.fromkeys(("settings", "sources", "fingerprint", "result"), (dict, "an object")),
+    "resumed": (list, "a list"),
+    "term": (int, "a number"),
+}
+
 
 class Final(NamedTuple):
     """What final.safetensors holds: the weights in the order of `state_dict`."""
@@ -69,12 +77,16 @@ class RunDir:
 
     @classmethod
     def existing(cls, path: str | Path) -> "RunDir":
-        """The directory of a run that was started. Raises RunDirError if it is none."""
+        """The directory of a run that was started. Raises RunDirError if it is none, or its
+        run.json is missing or damaged."""
         path = Path(path).expanduser()
         if not (path / RUN).is_file():
             what = "has no run.json: it is no run directory" if path.is_dir() else "is no directory"
             raise RunDirError(f"{path} {what}")
-        return cls(path)
+        run = cls(path)
+        if run.read_run().get("settings") is None:
+            raise RunDirError(f"{path / RUN} is damaged: it has no settings")
+        return run
 
     # Writing
 
@@ -116,19 +128,47 @@ class RunDir:
             os.close(self._lock)
             self._lock = None
 
-    def cut_metrics(self, version: int, evaluated: bool) -> None:
+    def cut_metrics(self, version: int, evaluated: bool) -> int:
         """Take back the lines of metrics.jsonl that come after `version` steps.
 
         evaluated: whether the evaluation after these is one of them
+        Returns how many damaged lines were lost with them, as after a power cut.
         """
-        kept = [line for line in self.metrics() if _is_before(line, version, evaluated)]
-        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept)
-        self._replace(METRICS, lambda file: file.write_text(text, "utf-8"))
+        lines, lost = self._readable(METRICS)
+        kept = [line for line in lines if _is_before(line, version, evaluated)]
+        self._write_lines(METRICS, kept)
+        events, broken = self._readable(EVENTS)
+        if broken:
+            self._write_lines(EVENTS, events)
+        return lost
+
+    def _readable(self, name: str) -> tuple[list[dict[str, Any]], int]:
+        """The lines of a file that can be read, and how many cannot. One that ends without its
+        newline was being written, and does not count."""
+        path, lines, lost = self.path / name, [], 0
+        for text in path.read_bytes().split(b"\n") if path.exists() else []:
+            try:
+                line = json.loads(text) if text else None
+            except ValueError:
+                lost += 1
+                continue
+            if isinstance(line, dict):
+                lines.append(line)
+        return lines, lost
+
+    def _write_lines(self, name: str, lines: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+        self._replace(name, lambda file: file.write_text(text, "utf-8"))
+
+    def remove_final(self) -> None:
+        """The weights of an end that was none: the run goes on."""
+        for name in (FINAL, EMA):
+            (self.path / name).unlink(missing_ok=True)
 
     def sync_metrics(self) -> None:
         """Wait until metrics.jsonl is on the disk. Raises OSError."""
         if (self.path / METRICS).exists():
-            _sync(self.path / METRICS)
+            sync(self.path / METRICS)
 
     def write_final(self, weights: Mapping[str, np.ndarray], digest: str, steps: int) -> None:
         """final.safetensors; its metadata say the names' order, the digest and the steps."""
@@ -145,12 +185,13 @@ class RunDir:
     def _write_weights(
         self, name: str, weights: Mapping[str, np.ndarray], digest: str, steps: int
     ) -> None:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         # np.ascontiguousarray would make arrays of 0 dimensions 1-dimensional
         arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
         metadata = {"order": json.dumps(list(weights)), "digest": digest, "steps": str(steps)}
-        self._replace(name, lambda file: save_file(arrays, file, metadata))
+        data = save(arrays, metadata)
+        self._replace(name, lambda file: file.write_bytes(data))
 
     def save_sources(self, files: Mapping[str, Path]) -> None:
         """Copy files into source/, each to its path there."""
@@ -174,11 +215,16 @@ class RunDir:
     def read_run(self) -> dict[str, Any]:
         """run.json. Raises RunDirError if it is missing or damaged."""
         try:
-            run: dict[str, Any] = json.loads((self.path / RUN).read_text("utf-8"))
+            run = json.loads((self.path / RUN).read_text("utf-8"))
         except OSError as error:
             raise RunDirError(f"{self.path}: no readable {RUN}: {error.strerror}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunDirError(f"{self.path / RUN} is damaged: {error}") from None
+        if not isinstance(run, dict):
+            raise RunDirError(f"{self.path / RUN} is damaged: it is no record of a run")
+        for name, (kind, words) in KINDS.items():
+            if not isinstance(run.get(name), kind | None):
+                raise RunDirError(f"{self.path / RUN} is damaged: its {name} should be {words}")
         return run
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -247,10 +293,9 @@ class RunDir:
         beside = self.path / f".{name}.{os.getpid()}"
         try:
             write(beside)
-            beside.chmod(0o644)  # safetensors makes its files for their owner alone
-            _sync(beside)
+            sync(beside)
             beside.replace(self.path / name)
-            _sync(self.path)
+            sync(self.path)
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise RunError(f"cannot write {self.path / name}: {error.strerror}") from error
@@ -269,6 +314,7 @@ def _new_folder(parent: Path, name: str) -> Path:
         path = parent / (name if number == 1 else f"{name}-{number}")
         try:
             path.mkdir()
+            sync(parent)
         except FileExistsError:
             continue
         except OSError as error:
@@ -278,13 +324,18 @@ def _new_folder(parent: Path, name: str) -> Path:
 
 
 def _make(path: Path) -> None:
+    """A folder, and those above it, which survive a power cut."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            sync(each.parent)
     except OSError as error:
         raise RunDirError(f"cannot make the directory {path}: {error.strerror}") from None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -64,6 +64,7 @@ class Saver:
         if best and self._is_busy:
             self._waiting = self._snapshot()
         elif (best or self._is_due or self._is_asked) and not self._is_busy:
+            self._is_asked = False
             self._start(self._snapshot())
 
     def poll(self) -> None:
@@ -78,10 +79,10 @@ class Saver:
         """Save the last step, and wait until all is written. After a failed step only wait."""
         if self._checkpoints is None:
             return
-        self._wait()
-        if self._trainer.is_clean and self._good != self._trainer.version:
+        is_idle = self._wait()
+        if is_idle and self._trainer.is_clean and self._good != self._trainer.version:
             self._start(self._snapshot())
-        self._wait()
+            self._wait()
 
     @property
     def _is_due(self) -> bool:
@@ -93,16 +94,17 @@ class Saver:
     def _is_busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _wait(self) -> None:
-        """Until the writer is idle, with a deadline: a disk may hang."""
+    def _wait(self) -> bool:
+        """Until the writer is idle; whether it is, because there is a deadline: a disk may hang."""
         while self._thread is not None:
             self._thread.join(WRITE_S)
             if self._thread.is_alive():
                 text = f"a checkpoint is not on the disk after {WRITE_S:g} s; it is given up"
                 self._recorder.event("checkpoint-failed", text)
-                return
+                return False
             self._thread = None
             self.poll()
+        return True
 
     def _snapshot(self) -> dict[str, Any]:
         """A copy of the state, and what a reader of the file wants to know beside it."""
@@ -116,7 +118,6 @@ class Saver:
         }
 
     def _start(self, state: dict[str, Any]) -> None:
-        self._is_asked = False
         self._tried = max(self._tried, state["version"])
         self._thread = threading.Thread(target=self._write, args=(state,), daemon=True)
         self._thread.start()
@@ -129,8 +130,8 @@ class Saver:
             if self._recorder.run_dir is not None:
                 self._recorder.run_dir.sync_metrics()
             path = self._checkpoints.write(state)
-            mode = self._trainer.monitor.mode
-            self._checkpoints.thin_out(self._job.keep_last, self._job.keep_best, mode)
+            watched = self._trainer.monitor.watched
+            self._checkpoints.thin_out(self._job.keep_last, self._job.keep_best, watched)
             self._done.put(_Done(version, path))
         except Exception as error:  # whatever it is: it must be told, and training may go on
             self._done.put(_Done(version, None, str(error) or type(error).__name__))

@@ -57,6 +57,7 @@ class Trainer:
         self._is_by_element = self.optimizer.scope == "element"
         self._together = self._written_together()
         self._gradient = layout.allocate_gradients() if self._together else {}
+        self._is_changing = False
         self._begin()
 
     def _begin(self) -> None:
@@ -64,7 +65,7 @@ class Trainer:
         self._applied: set[int] = set()  # parts whose roots have come
         self._written: set[int] = set()  # those of version + 1 that are there
         self._reached = 0  # a bit for each parameter
-        self._nonfinite: str | None = None  # the first parameter whose gradient is not finite
+        self._nonfinite: int | None = None  # the first parameter whose gradient is not finite
         self._norm: float | None = None
         self._tail: TailSum | None = None
 
@@ -113,8 +114,9 @@ class Trainer:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the optimizer's state is that of the committed version: nothing was applied."""
-        return not self._applied
+        """Whether all state is that of the committed version: no step is under way, and neither a
+        commit nor the taking in of an evaluation was interrupted."""
+        return not self._applied and not self._is_changing
 
     @property
     def stop_reason(self) -> str | None:
@@ -155,17 +157,23 @@ class Trainer:
         assert not missing, f"step {step} is committed without parts {sorted(missing)}"
         assert tail is not None, "the tail was applied, and is not there"
         outcome = self._outcome(self.computer.schedule.batch(step), tail)
+        self._is_changing = True
         self._state.count(self._reached)
         self.rates.after_step(step)
-        self.version += 1
-        side = self.version % 2
         if self.average is not None and outcome.skipped is None:
-            self.average.update(self._vectors[side])
-        self._begin()
+            self.average.update(self._vectors[(step + 1) % 2])
         self.evaluation = None
         self.evaluated = not self.computer.schedule.evaluates_after(step)
-        self.computer.bind(self._vectors[side], self._buffers[side])
+        self.version = step + 1
+        self.bind()
+        self._begin()
+        self._is_changing = False
         return outcome
+
+    def bind(self) -> None:
+        """Point the model at the committed version, whatever was put in its place."""
+        side = self.version % 2
+        self.computer.bind(self._vectors[side], self._buffers[side])
 
     def evaluate(self, tail: TailSum) -> tuple[dict[str, float], bool]:
         """Take in the root of the evaluation of the committed version, once.
@@ -176,10 +184,12 @@ class Trainer:
         metrics, step = self.metrics(tail), self.version - 1
         value, best = self.monitor.value(metrics), self.monitor.best
         # one that is made because the run ends must not count: a longer run would not have it
+        self._is_changing = True
         if self.computer.schedule.evaluates_regularly(step):
             self.monitor.observe(step, value)
             self.rates.after_evaluation(value)
         self.evaluated, self.evaluation = True, metrics
+        self._is_changing = False
         return metrics, is_better(self.monitor.mode, value, best)
 
     # ------------------------------------------------------------------------------ checkpoints
@@ -193,6 +203,10 @@ class Trainer:
             "evaluated": self.evaluated,
             "eval": self.evaluation,
             "model": {name: wrap(array) for name, array in self.state_dict().items()},
+            "buffers": {
+                name: wrap(self._buffers[self.version % 2][i].copy())
+                for name, i in self._kept_apart().items()
+            },
             "optimizer": self._state.to_dict(),
             "lr_scheduler": self.rates.to_dict(),
             "monitor": self.monitor.to_dict(),
@@ -208,12 +222,15 @@ class Trainer:
         self._state.load(saved["optimizer"], lambda name: wanted is None or name in wanted)
         self.rates.load(saved["lr_scheduler"])
         self.monitor.load(saved["monitor"])
+        for name, i in self._kept_apart().items():
+            if name in saved["buffers"]:
+                for buffers in self._buffers:
+                    buffers[i] = saved["buffers"][name]._array
         if self.average is not None and saved["ema"] is not None:
-            self.average.load(saved["ema"])
+            self.average.load(saved["ema"], self._vectors[0])
         self.version, self.evaluated = saved["version"], saved["evaluated"]
         self.evaluation = saved["eval"]
-        side = self.version % 2
-        self.computer.bind(self._vectors[side], self._buffers[side])
+        self.bind()
 
     def load_weights(
         self, weights: Mapping[str, Any], wanted: frozenset[str] | None = None
@@ -232,7 +249,13 @@ class Trainer:
             else:
                 self._buffers[0][place] = array.astype(self._layout.buffers[place].dtype)
         self._buffers = [self._buffers[0], list(self._buffers[0])]
-        self.computer.bind(self._vectors[0], self._buffers[0])
+        self.bind()
+
+    def _kept_apart(self) -> dict[str, int]:
+        """Buffers that are not in the `state_dict` (persistent=False), by name, and their index."""
+        names = self.computer.model.state_dict()
+        buffers = enumerate(self._layout.buffers)
+        return {buffer.name: i for i, buffer in buffers if buffer.name not in names}
 
     def _places(self) -> dict[str, Parameter | int]:
         """For each name of the model's `state_dict` a parameter, tied ones more than once, or the
@@ -326,11 +349,10 @@ class Trainer:
         if np.isfinite(gradient).all():
             return
         at = chunk.start + int(np.argmin(np.isfinite(gradient)))
-        bad = [p.parameter for p in self._layout.pieces(chunk) if p.lo <= at < p.hi]
-        name = self._layout.parameters[bad[0]].name if bad else f"chunk {chunk.index}, in a gap"
+        [bad] = [p.parameter for p in self._layout.pieces(chunk) if p.lo <= at < p.hi] or [0]
         if not self._skips:
-            raise NonFiniteError(self.version, name)
-        self._nonfinite = self._nonfinite or name
+            raise NonFiniteError(self.version, self._layout.parameters[bad].name)
+        self._nonfinite = bad if self._nonfinite is None else min(bad, self._nonfinite)
 
     def _outcome(self, batch: Batch, tail: TailSum) -> StepOutcome:
         logs = means(tail)
@@ -338,7 +360,8 @@ class Trainer:
         lr = float(self.rates.group(self.optimizer.param_groups[0], batch.step)["lr"])
         skipped = None if tail.weight else "weight 0"
         if self._nonfinite is not None:
-            skipped = f"the gradient of {self._nonfinite} is not finite"
+            name = self._layout.parameters[self._nonfinite].name
+            skipped = f"the gradient of {name} is not finite"
         return StepOutcome(
             *(batch.step, batch.epoch, loss, tail.weight, tail.samples, lr, logs),
             grad_norm=self._norm,

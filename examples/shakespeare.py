@@ -1,7 +1,7 @@
 """Shakespeare, character by character: a small transformer, and text from what it learned.
 
 dtrain run examples/shakespeare.py --workers 2 --data DIR
-python examples/shakespeare.py --sample runs/Shakespeare-TIME --characters 500
+python examples/shakespeare.py --sample runs/shakespeare-TIME --characters 500
 """
 
 import argparse

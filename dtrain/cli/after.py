@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dtrain.cli.options import Chosen, cores, data_option, debug_option
 from dtrain.errors import RunDirError, RunError
 from dtrain.pinned import restart_pinned
+
+if TYPE_CHECKING:
+    from dtrain.loading import Again
 
 RUN_ARGUMENT = click.argument("run", metavar="RUN_DIR", type=click.Path(path_type=Path))
 
@@ -62,7 +65,11 @@ def evaluate(run: Path, which: str, data: Path | None, as_json: bool) -> int:
 @data_option
 @debug_option
 def reproduce(run: Path, workers: int | None, run_dir: Path | None, data: Path | None) -> int:
-    """Train again what a run has trained, from the copies of its job's files, and compare."""
+    """Train again what a run has trained, from the copies of its job's files, and compare.
+
+    Without interruption, whatever interrupted the run. One that was resumed as another, with
+    --allow-change or --allow-drift, or under a plan that had grown, cannot be made in one go.
+    """
     from dtrain.cli.run import leaves_of, train_chosen
     from dtrain.loading import again
     from dtrain.rundir import RunDir
@@ -72,17 +79,21 @@ def reproduce(run: Path, workers: int | None, run_dir: Path | None, data: Path |
     count = min(cores(), leaves_of(old.job)) if workers is None else workers
     chosen = Chosen(old.spec, old.job.settings(), old.job, old.start)
     code, new = train_chosen(chosen, count, run_dir)
-    return code or _compared(run, old.digest, new.read_run().get("result") or {}, new.path)
+    return code or _compared(run, old, new.read_run().get("result") or {}, new.path)
 
 
-def _compared(old: Path, expected: str, result: dict[str, Any], new: Path) -> int:
+def _compared(run: Path, old: "Again", result: dict[str, Any], new: Path) -> int:
     digest = result.get("digest")
     if digest is None:
         raise RunDirError(f"{new}: the run has no digest")
-    if digest != expected:
+    if result["steps"] != old.steps:
         raise RunError(
-            f"not reproduced: {old} has digest {expected}, {new} has {digest}; "
-            "compare the two run.json: fingerprint, versions, data"
+            f"not reproduced: {run} made {old.steps} steps, {new} was over after {result['steps']}"
         )
-    click.echo(f"reproduced {old}: {result['steps']} steps, the same digest")
+    if digest != old.digest:
+        raise RunError(
+            f"not reproduced: {run} has digest {old.digest}, {new} has {digest}; "
+            + "; ".join([*old.doubts, "compare the two run.json: fingerprint, versions, data"])
+        )
+    click.echo(f"reproduced {run}: {result['steps']} steps, the same digest")
     return 0

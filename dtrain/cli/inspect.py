@@ -20,7 +20,10 @@ def digest(run: Path) -> int:
     from dtrain.rundir import RunDir
 
     run_dir = RunDir.existing(run)
-    recorded = (run_dir.read_run().get("result") or {}).get("digest")
+    record = run_dir.read_run()
+    recorded = (record.get("result") or {}).get("digest")
+    if recorded is None:
+        raise RunDirError(f"{run}: its state is '{record.get('state')}', there is no digest yet")
     try:
         found = digest_of(run_dir.read_final().weights)
     except RunDirError as error:  # what was to be verified failed: no mistake in the command

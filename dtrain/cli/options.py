@@ -93,7 +93,8 @@ def choose_run(
         resume.read_weights(beginning.init)  # no weights: a mistake to be told before work starts
     run = None if beginning.resume is None else resume.find(beginning.resume)
     record = {} if run is None else run.read_run()
-    spec = spec or record.get("spec")
+    if spec is None and run is not None:
+        spec = _recorded_spec(run, record)
     if spec is None:
         raise JobError(f"say which job: {jobfile.FORMS}; see dtrain run --help")
     cls = jobfile.load(jobfile.JobSpec.parse(spec))
@@ -105,6 +106,24 @@ def choose_run(
     job = checked.job_of(cls, given)
     job._use_data(data)
     return Chosen(spec, given, job, beginning.start(), run)
+
+
+def _recorded_spec(run: "RunDir", record: Mapping[str, Any]) -> str | None:
+    """Where a run's job was, which must be there still: the copies in the run directory would hide
+    what has changed since. Raises JobError."""
+    from dtrain import jobfile
+
+    if record.get("spec") is None:
+        return None
+    spec = jobfile.JobSpec.parse(record["spec"])
+    if spec.is_file and not Path(spec.place).exists():
+        where = "" if Path(spec.place).is_absolute() else f" in {Path.cwd()}"
+        here = jobfile.JobSpec(f"PATH/{Path(spec.place).name}", spec.name)
+        raise JobError(
+            f"there is no file {spec.place}{where}: the run began in another folder, or the file "
+            f"was moved; name the job: dtrain run {here} --resume {run.path}"
+        )
+    return str(spec)
 
 
 def _given(cls: "type[Job]", assignments: tuple[str, ...], config: Path | None) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from dtrain.wire.messages import LAUNCHER, PROTOCOL, Beat, Died, Hello, Stop
 from dtrain.wire.sockets import require_resolvable
 
 COORDINATOR = "coordinator"
-STOP_S = 30.0  # for the coordinator to write what it has
+STOP_S = 660.0  # for the coordinator to write what it has: longer than Saver waits for the disk
+PATIENCE_S = 5.0  # before saying that it does
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Launcher:
         self._codes: list[int] = []
         self._passed_on = 0  # the last signal that was
         self._end_by = float("inf")  # for the coordinator, once it was asked to stop
+        self._tell_at = float("inf")  # that it takes its time
 
     def run(self, local: LocalRun, folder: Path) -> int:
         """A whole run; returns the coordinator's exit code."""
@@ -134,6 +136,9 @@ class Launcher:
                 self._all_refused()
             ):  # said at every turn: a session may be lost with what it carried
                 self._uplink.send(Stop("every worker was refused; see above", 1))
+            if time.monotonic() > self._tell_at:
+                self._tell_at = float("inf")
+                print("dtrain: still writing what there is; Ctrl+C again ends it", file=sys.stderr)
             if time.monotonic() > self._end_by:
                 print("dtrain: the coordinator does not stop; it is killed", file=sys.stderr)
                 self._children.signal(signal.SIGKILL, [COORDINATOR])
@@ -143,6 +148,7 @@ class Launcher:
         """A signal for the coordinator, which has some time to end; the second one ends it now."""
         patience_s = STOP_S if self._passed_on == 0 else 0.0
         self._passed_on = number
+        self._tell_at = time.monotonic() + PATIENCE_S
         self._end_by = time.monotonic() + patience_s
         self._children.signal(number, [COORDINATOR])
 

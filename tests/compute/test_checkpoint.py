@@ -1,13 +1,14 @@
 """Checkpoints: everything that the rest of a run depends on, in a file that is whole or absent."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dtrain import checkpoint, nn, optim, serialization
+from dtrain import checkpoint, nn, optim, serialization, tensor
 from dtrain.checkpoint import Checkpoints
 from dtrain.errors import RunDirError, RunError
 from dtrain.leaf import LeafComputer
@@ -141,6 +142,100 @@ def test_an_evaluation_that_was_due_is_still_due(tmp_path: Path) -> None:
     assert not again.evaluated
 
 
+def test_buffers_that_are_not_in_the_state_dict_go_on(tmp_path: Path) -> None:
+    job = Hidden()
+    whole = go_on(trainer_of(job), 6)
+    assert fingerprint_of(resumed(job, tmp_path, 3, 6)) == fingerprint_of(whole)
+    assert whole.buffers(6)[0] == 24
+
+
+class Counting(Module):
+    """Scales its output by what it has counted, in a buffer that the state_dict does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+        self.register_buffer("seen", tensor(0), persistent=False, rule="count")
+
+    def forward(self, x: Any) -> Any:
+        scale = 1 + float(self.seen) / 10
+        if self.training:
+            self.seen += 1
+        return self.linear(x) * scale
+
+
+class Hidden(Made):
+    def model(self) -> Module:
+        return Counting()
+
+
+class Warmed(Made):
+    """A momentum that is 0 at times: its buffer is not used then, and must not be lost."""
+
+    def lr_scheduler(self, optimizer: Optimizer) -> Any:
+        return lr_scheduler.CyclicLR(
+            optimizer, 0.01, 0.1, step_size_up=2, base_momentum=0.0, max_momentum=0.9
+        )
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_slots_that_are_not_used_for_a_while_go_on(at: int, tmp_path: Path) -> None:
+    whole = go_on(trainer_of(Warmed()), 8)
+    assert resumed(Warmed(), tmp_path, at, 8).digest() == whole.digest()
+
+
+def test_a_slot_that_a_schedule_comes_to_need_is_made() -> None:
+    class Later(Made):
+        def optimizer(self, model: Module) -> Optimizer:
+            return SGD(model.parameters(), lr=0.1)
+
+        def lr_scheduler(self, optimizer: Optimizer) -> Any:
+            optimizer.param_groups[0]["momentum"] = 0.0
+            return Rising(optimizer)
+
+    assert go_on(trainer_of(Later()), 6).version == 6
+
+
+class Rising(lr_scheduler.LRScheduler):
+    def _next_rates(self) -> Any:
+        self.optimizer.param_groups[0]["momentum"] = 0.9 if self.last_epoch > 2 else 0.0
+        return self._rates()
+
+
+def test_an_average_of_new_parameters_begins_with_their_weights(tmp_path: Path) -> None:
+    path = Checkpoints(tmp_path).write(state_of(go_on(trainer_of(Made(ema=0.9)), 3)))
+    state = checkpoint.read(path)
+    del state["ema"]["weights"]["0.weight"]
+    again = trainer_of(Made(ema=0.9))
+    again.load(state)
+    average = again.average_state_dict()
+    assert average is not None
+    assert (average["0.weight"] == again.state_dict()["0.weight"]).all()
+
+
+@pytest.mark.parametrize("name", ["commit", "evaluate"])
+def test_an_interrupted_commit_is_no_state_to_save(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(Made(schedule="plateau" if name == "evaluate" else "step"))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    if name == "evaluate":
+        go_on(trainer, 3)
+        take_step(trainer)
+        tail = evaluate(trainer.computer, 3)
+        monkeypatch.setattr(trainer.rates, "after_evaluation", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.evaluate(tail)
+    else:
+        monkeypatch.setattr(trainer.rates, "after_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            take_step(trainer)
+    assert not trainer.is_clean
+
+
 def test_a_state_between_two_versions_cannot_be_saved() -> None:
     trainer = trainer_of(Classify())
     trainer.apply(0, trainer.computer.train(0, 0).parts[0])
@@ -159,10 +254,14 @@ def test_an_optimizers_part_is_what_its_state_dict_is_in_pytorch() -> None:
 # -------------------------------------------------------------------------------- the files
 
 
-def three(folder: Path, values: tuple[float | None, ...] = (None, None, None)) -> Checkpoints:
+def three(
+    folder: Path,
+    values: tuple[float | None, ...] = (None, None, None),
+    monitor: str = "min loss",
+) -> Checkpoints:
     """Checkpoints after 1, 2, 3 steps, with these values of what is monitored."""
     checkpoints = Checkpoints(folder)
-    trainer = trainer_of(Classify())
+    trainer = trainer_of(Classify(monitor=monitor))
     for value in values:
         take_step(trainer)
         checkpoints.write(state_of(trainer, value=value))
@@ -199,7 +298,7 @@ def test_a_damaged_one_is_passed_over_for_the_one_before(damage: Any, tmp_path: 
     found = checkpoints.newest()
     assert found.state is not None
     assert found.state["version"] == 2
-    assert str(path) in found.damaged[0]
+    assert [each.path for each in found.damaged] == [path]
 
 
 def test_a_wrong_bit_anywhere_is_found_or_means_nothing(tmp_path: Path) -> None:
@@ -218,7 +317,7 @@ def test_a_wrong_bit_anywhere_is_found_or_means_nothing(tmp_path: Path) -> None:
 def test_a_damaged_one_is_put_aside_once_it_was_told(tmp_path: Path) -> None:
     checkpoints = three(tmp_path)
     checkpoints.path(3).write_bytes(b"")
-    checkpoints.put_aside(1)
+    checkpoints.put_aside([checkpoints.path(3)])
     assert versions(checkpoints) == [2, 1]
     assert (tmp_path / "checkpoints" / "step-00000003.safetensors.damaged").exists()
 
@@ -227,19 +326,19 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     checkpoints = three(tmp_path)
     left = tmp_path / "checkpoints" / ".step-00000004.safetensors.123"
     left.write_bytes(b"half")
-    checkpoints.put_aside(0)
+    checkpoints.put_aside([])
     assert not left.exists()
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
-    checkpoints = three(tmp_path, (0.9, 0.5, 0.7))
-    checkpoints.thin_out(keep_last=1, keep_best=1, mode="max")
+    checkpoints = three(tmp_path, (0.9, 0.5, 0.7), "max loss")
+    checkpoints.thin_out(keep_last=1, keep_best=1, watched="max loss")
     assert versions(checkpoints) == [3, 1]
 
 
 def test_of_equally_good_ones_the_first_is_kept(tmp_path: Path) -> None:
     checkpoints = three(tmp_path, (0.5, 0.5, None))
-    checkpoints.thin_out(keep_last=1, keep_best=1, mode="min")
+    checkpoints.thin_out(keep_last=1, keep_best=1, watched="min loss")
     assert versions(checkpoints) == [3, 1]
 
 
@@ -247,9 +346,18 @@ def test_of_equally_good_ones_the_first_is_kept(tmp_path: Path) -> None:
 def test_the_best_is_found_without_the_ones_that_were_not_evaluated(
     mode: str, best: int, tmp_path: Path
 ) -> None:
-    path = three(tmp_path, (0.9, 0.5, None)).best(mode)
-    assert path is not None
+    checkpoints = three(tmp_path, (0.9, 0.5, None), f"{mode} loss")
+    [path, _] = checkpoints.ranked(f"{mode} loss")
     assert checkpoint.version_of(path) == best
+
+
+def test_what_is_no_number_is_never_the_best_and_hides_nothing(tmp_path: Path) -> None:
+    checkpoints = three(tmp_path, (0.5, math.nan, 0.3))
+    assert [checkpoint.version_of(path) for path in checkpoints.ranked("min loss")] == [3, 1]
+
+
+def test_values_of_another_metric_do_not_count(tmp_path: Path) -> None:
+    assert three(tmp_path, (0.5, 0.4, 0.3)).ranked("max accuracy") == []
 
 
 def test_a_file_that_cannot_be_written_leaves_the_others(tmp_path: Path) -> None:

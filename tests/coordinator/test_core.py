@@ -23,6 +23,7 @@ from dtrain.wire.messages import (
     Envelope,
     Failed,
     Lease,
+    Partial,
     Refused,
     Release,
     Stop,
@@ -30,6 +31,7 @@ from dtrain.wire.messages import (
     Welcome,
 )
 from tests.coordinator.bench import Bench, did, said
+from tests.world import Text
 
 
 def test_a_first_worker_gets_the_weights_and_all_leaves() -> None:
@@ -336,3 +338,16 @@ def test_a_connection_that_was_given_up_before_it_joined_is_no_loss() -> None:
     assert did(bench(Unreachable(b"a")), Note) == []
     bench.join("b")
     assert [note.event for note in did(bench(Unreachable(b"b")), Note)] == ["lost"]
+
+
+def test_a_limit_waits_for_the_evaluation_that_is_due() -> None:
+    bench = Bench(chunks=1, leaves=1, eval_samples=1, eval_batch_size=1, eval_every=1)
+    bench.join("a")
+    for part in (0, 1):
+        [apply] = did(bench.sums("a", 0, part), Apply)
+        if part == 1:
+            bench(StopAsked("max_seconds", 0))
+        done = bench(Written(0, (apply.part,)))
+    assert did(done, Finish) == []
+    evaluated = bench.hear("a+", Partial("eval", 0, 0, 0, lease=0), 0, Text("0"))
+    assert [finish.reason for finish in did(evaluated, Finish)] == ["max_seconds"]

@@ -154,12 +154,66 @@ def test_terms_rise_and_resumes_are_recorded(net: type[Job]) -> None:
     resumed(net, "cut")
     record = RunDir("cut").read_run()
     assert record["term"] == 3
-    assert record["resumed"] == [{"term": 2, "step": 3}, {"term": 3, "step": 9}]
+    assert [(each["term"], each["step"]) for each in record["resumed"]] == [(2, 3), (3, 9)]
 
 
-def test_a_longer_run_goes_on_with_the_schedule_it_had(net: type[Job]) -> None:
+def test_a_longer_run_goes_on_and_says_what_becomes_of_the_schedule(net: type[Job]) -> None:
     run(net(), "cut")
     assert resumed(net, "cut", epochs=5)["steps"] == 25
+    notes = [e["text"] for e in RunDir("cut").events() if e["event"] == "note"]
+    assert any("the plan grew from 20 to 25 steps" in note for note in notes)
+    assert RunDir("cut").read_run()["resumed"][0]["changed"] == {"epochs": [4, 5]}
+
+
+def test_a_longer_run_without_a_schedule_is_the_run_that_was_longer(net: type[Job]) -> None:
+    class Plain(net):  # type: ignore[misc, valid-type]
+        def lr_scheduler(self, optimizer: Any) -> Any:
+            return None
+
+    plain = Plain
+    whole = dtrain.train(plain(epochs=6), quiet=True, run_dir="whole").digest
+    dtrain.train(plain(epochs=4), quiet=True, run_dir="cut")
+    longer = dtrain.train(plain(epochs=6), quiet=True, resume="cut")
+    assert longer.digest == whole
+
+
+def test_lines_that_a_power_cut_has_damaged_are_lost_and_told(net: type[Job]) -> None:
+    whole = run(net(), "whole")
+    run(net(), "cut", Start(stop_after=7))
+    for name in ("metrics.jsonl", "events.jsonl"):
+        with Path("cut", name).open("ab") as file:
+            file.write(bytes(40) + b"\n" + b'{"half')
+    assert resumed(net, "cut")["digest"] == whole["digest"]
+    assert [line["step"] for line in RunDir("cut").metrics() if "lr" in line] == [*range(20)]
+    notes = [e["text"] for e in RunDir("cut").events() if e["event"] == "note"]
+    assert "2 damaged lines of metrics.jsonl are lost" in notes
+
+
+def test_a_run_that_goes_on_has_no_final_weights_meanwhile(net: type[Job]) -> None:
+    run(net(), "cut", Start(stop_after=7))
+
+    class Broken(net):  # type: ignore[misc, valid-type]
+        def on_step(self, record: Any) -> None:
+            assert not Path("cut/final.safetensors").exists()
+
+    Broken.__name__, Broken.__qualname__ = "Net", "Net"
+    dtrain.train(Broken(), quiet=True, resume="cut")
+
+
+def test_a_disk_that_cannot_be_read_now_puts_nothing_aside(
+    net: type[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(net(), "cut", Start(stop_after=7))
+    before = Checkpoints(Path("cut")).all()
+
+    def broken(path: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", broken)
+        with pytest.raises(RunDirError, match="cannot be read"):
+            resume.begin(RunDir("cut"))
+    assert Checkpoints(Path("cut")).all() == before
 
 
 def test_last_is_the_newest_run(net: type[Job]) -> None:
@@ -386,10 +440,19 @@ def test_what_was_written_before_the_disk_was_full_is_whole(tmp_path: Path) -> N
     assert Checkpoints(path).newest().damaged == []
 
 
+def test_final_weights_that_find_no_room_end_the_run_in_a_sentence(tmp_path: Path) -> None:
+    job = Roomy(hidden=4000, checkpoint_every=None, max_steps=2)
+    with no_file_above(60_000), pytest.raises(dtrain.RunError, match=r"final\.safetensors"):
+        dtrain.train(job, quiet=True, run_dir=tmp_path / "run")
+    record = RunDir(tmp_path / "run").read_run()
+    assert (record["state"], record["result"]["state"]) == ("failed", "failed")
+    assert "cannot write" in record["result"]["error"]
+
+
 def test_lines_of_metrics_that_find_no_room_are_lost_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with no_file_above(20_000):
+    with no_file_above(60_000):
         code = run_in_process(Small(), RunDir.open(tmp_path / "run"), Start())
     assert code == 0
     assert "lines lost so far: 1; training goes on" in capsys.readouterr().out
@@ -398,7 +461,7 @@ def test_lines_of_metrics_that_find_no_room_are_lost_and_told(
 
 
 class Small(Classify):
-    epochs: int = 40
+    epochs: int = 80
     hidden: int = 4
     checkpoint_every: int | None = None
     keep_best: int = 0
@@ -439,6 +502,23 @@ def test_what_a_callback_raises_ends_the_run_with_its_line(tmp_path: Path) -> No
 
     with pytest.raises(dtrain.RunError, match=r"Broken\.on_step: KeyError: 'nothing'"):
         dtrain.train(Broken(), quiet=True, run_dir=tmp_path / "run")
+
+
+def test_what_on_checkpoint_raises_at_the_end_leaves_the_weights_and_a_failed_run(
+    tmp_path: Path,
+) -> None:
+    class Broken(Classify):
+        checkpoint_every: int | None = None
+        keep_best: int = 0
+
+        def on_checkpoint(self, path: Path) -> None:
+            raise KeyError("nothing")
+
+    with pytest.raises(dtrain.RunError, match=r"Broken\.on_checkpoint: KeyError"):
+        dtrain.train(Broken(), quiet=True, run_dir=tmp_path / "run")
+    directory = RunDir(tmp_path / "run")
+    assert directory.read_run()["state"] == "failed"
+    assert directory.read_final().steps == 12
 
 
 def test_a_callback_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
