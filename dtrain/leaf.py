@@ -153,7 +153,7 @@ class LeafComputer:
         indices = self.samples.indices(at)
         with recording(self.model) as changes, self.samples.prefetch.watching():
             samples = self.samples.get(at, indices, ahead)
-            with self.samples.beside(following):
+            with self.samples.beside(following, samples) as samples:
                 batch = cast(samples.collated(self.samples.collate()), self.job.dtype)
                 loss = self._loss(batch)
                 if loss is not None and at.phase == "train":

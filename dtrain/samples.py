@@ -17,6 +17,7 @@ from dtrain.checked import eval_data_of, length, order_of, train_data_of
 from dtrain.data import default_collate
 from dtrain.data.fetch import Read, read
 from dtrain.data.identity import hash_of
+from dtrain.data.owned import NotOwnable
 from dtrain.job import Job
 from dtrain.layout import Array
 from dtrain.prefetch import Ahead, Prefetch
@@ -83,13 +84,26 @@ class Samples:
         self.prefetch.begin(at, partial(self._read_ahead, at, self.indices(at)))
 
     @contextmanager
-    def beside(self, at: Place | None) -> Iterator[None]:
-        """The same while another leaf is computed inside the block, where that is worth it."""
-        if at is None or not self.prefetch.is_on:
-            yield
+    def beside(self, at: Place | None, samples: Read) -> Iterator[Read]:
+        """The same while another leaf is computed inside the block, where that is worth it.
+
+        samples: of the leaf that is computed. The block gets them in memory of their own, before
+                 reading begins: data may read into the same memory again
+        """
+        own = None if at is None or not self.prefetch.is_on else self._own(samples)
+        if at is None or own is None:
+            yield samples
             return
         with self.prefetch.beside(at, partial(self._read_ahead, at, self.indices(at))):
-            yield
+            yield own
+
+    def _own(self, samples: Read) -> Read | None:
+        """None, and nothing is read ahead any more, for what cannot be copied."""
+        try:
+            return samples.owned()
+        except NotOwnable:
+            self.prefetch.end()
+            return None
 
     def _read(self, at: Place, indices: Array) -> Read:
         """The samples at these indices, on whichever thread."""

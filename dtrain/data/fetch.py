@@ -11,6 +11,7 @@ import numpy as np
 from dtrain.data.atonce import newest, taken
 from dtrain.data.collate import default_collate
 from dtrain.data.dataset import StackDataset, Subset
+from dtrain.data.owned import owned
 
 Collate = Callable[[list[Any]], Any]
 Scope = Callable[[Any], AbstractContextManager[Any]]
@@ -31,6 +32,10 @@ class Read:
     def collated(self, collate: Collate) -> Any:
         """The batch."""
         return self.content if self.is_batch else collate(self.content)
+
+    def owned(self) -> "Read":
+        """The same in memory of its own, whatever is read next. Raises NotOwnable."""
+        return Read(owned(self.content), self.is_batch)
 
 
 def fetch(

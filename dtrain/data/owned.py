@@ -11,8 +11,8 @@ from dtrain.autograd.value import Array
 
 DEPTH = 32  # of containers
 SPREAD = 16  # bytes from an array's first to its last, for each byte that is its own
-LINE = 64  # bytes; where an array lies within such a line may decide how it is added up
-CONSTANT = (type(None), bool, int, float, complex, str, bytes)
+LINE = 64  # bytes; what is not aligned stays as it is within such a line
+CONSTANT = frozenset((type(None), bool, int, float, complex, str, bytes))
 
 
 class NotOwnable(Exception):
@@ -72,18 +72,29 @@ class _Copies:
         """With the same strides, as these decide in which order a sum is formed."""
         if array.dtype.hasobject:
             raise NotOwnable(f"array of {array.dtype}")
-        if not array.size:
-            return array.copy()
-        lo, hi = byte_bounds(array)
-        if hi - lo > SPREAD * array.nbytes:
-            raise NotOwnable("an array strewn over memory")
-        self.spans.append((lo, hi, array.flags.writeable))
-        memory = np.empty(hi - lo + LINE, np.uint8)
-        start = (lo - _address(memory)) % LINE + _address(array) - lo
-        copy = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
-        copy[...] = array
+        if array.size:
+            self.spans.append(_span(array))
+        is_simple = not array.size or (array.flags.forc and array.flags.aligned)
+        copy = array.copy(order="K") if is_simple else _like(array)
         copy.flags.writeable = array.flags.writeable
-        return copy if type(array) is np.ndarray else copy.view(type(array))
+        return copy
+
+
+def _span(array: Array) -> tuple[int, int, bool]:
+    lo, hi = byte_bounds(array)
+    if hi - lo > SPREAD * array.nbytes:
+        raise NotOwnable("an array strewn over memory")
+    return lo, hi, array.flags.writeable
+
+
+def _like(array: Array) -> Array:
+    """The copy of an array that has gaps, or is not aligned."""
+    lo, hi = byte_bounds(array)
+    memory = np.empty(hi - lo + LINE, np.uint8)
+    start = (lo - _address(memory)) % LINE + _address(array) - lo
+    copy = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
+    copy[...] = array
+    return copy.view(type(array))
 
 
 def _require_apart(spans: list[tuple[int, int, bool]]) -> None:
@@ -103,12 +114,20 @@ def _address(array: Array) -> int:
 
 def _is_number(value: Any) -> bool:
     """One of NumPy's, which never change; but a record does, and may have objects inside."""
-    return isinstance(value, np.generic) and type(value) is value.dtype.type and value.dtype.kind != "V"
+    return (
+        isinstance(value, np.generic)
+        and type(value) is value.dtype.type
+        and value.dtype.kind != "V"
+    )
 
 
 def _is_named(value: Any) -> bool:
     """A named tuple, without attributes of its own."""
-    return isinstance(value, tuple) and hasattr(value, "_fields") and not getattr(value, "__dict__", None)
+    return (
+        isinstance(value, tuple)
+        and hasattr(value, "_fields")
+        and not getattr(value, "__dict__", None)
+    )
 
 
 def _is_plain(tensor: Tensor) -> bool:
