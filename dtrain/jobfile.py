@@ -79,7 +79,8 @@ def source_files(spec: JobSpec) -> dict[str, Path]:
     if spec.is_file:
         file = _existing(Path(spec.place))
         return files_of(file, file.parent)
-    for folder in map(Path, ["", *sys.path]):
+    places = sys.path if os.getcwd() in sys.path else ["", *sys.path]  # as it is imported
+    for folder in map(Path, places):
         folder = folder.resolve()
         found = modules_on_the_way(spec.place, folder)
         if found and spec.place.rpartition(".")[2] in (found[-1].stem, found[-1].parent.name):

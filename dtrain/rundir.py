@@ -28,7 +28,7 @@ FINAL, EMA, INIT, SOURCE, LOCK = (
 
 # What run.json has under some names, where they are there: what every reader may rely on.
 KINDS: dict[str, tuple[type, str]] = {
-    **dict.fromkeys(("spec", "job", "state"), (str, "a text")),
+    **dict.fromkeys(("spec", "job", "state", "address"), (str, "a text")),
     **dict.fromkeys(("settings", "sources", "fingerprint", "result"), (dict, "an object")),
     "resumed": (list, "a list"),
     "term": (int, "a number"),

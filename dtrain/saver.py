@@ -1,7 +1,7 @@
 """Saver: when a checkpoint is due, and writing it while training goes on.
 
-Between two steps the state is copied; a thread writes the copy. While one is being written, a due
-one waits for the next step at which the writer is free, and the best one so far waits as a copy.
+Between two steps the state is copied; a thread writes the copies, one after another. If the disk is
+so slow that waiting copies would take much memory, a due one is taken at a later step instead.
 """
 
 import queue
@@ -15,7 +15,8 @@ from dtrain.checkpoint import Checkpoints
 from dtrain.recorder import Recorder
 from dtrain.trainer import Trainer
 
-WRITE_S = 600.0  # for the last checkpoint to reach the disk
+WRITE_S = 600.0  # for a checkpoint to reach the disk, at the end
+ROOM_BYTES = 256 * 2**20  # for copies that wait to be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Saver:
         self._job = trainer.computer.job
         self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._waiting: dict[str, Any] | None = None  # the best one so far, not written yet
+        self._waiting: list[dict[str, Any]] = []  # copies that are not written yet
         self._is_asked = False
         self._tried = self._good = trainer.version  # the newest: handed to the writer; written
         self.failed: str | None = None
@@ -61,19 +62,22 @@ class Saver:
             return
         self.poll()
         best = is_best and self._job.keep_best > 0
-        if best and self._is_busy:
-            self._waiting = self._snapshot()
-        elif (best or self._is_due or self._is_asked) and not self._is_busy:
+        while best and self._waiting and not self._has_room:
+            del self._waiting[0]  # the best one cannot come later; an older one is overtaken
+        if best or ((self._is_due or self._is_asked) and self._has_room):
             self._is_asked = False
-            self._start(self._snapshot())
+            self._tried = self._trainer.version
+            self._waiting.append(self._snapshot())
+            self.poll()
 
     def poll(self) -> None:
         """Tell what was written, or could not be."""
         while not self._done.empty():
             self._tell(self._done.get_nowait())
-        if self._waiting is not None and not self._is_busy:
-            state, self._waiting = self._waiting, None
-            self._start(state)
+        if self._waiting and not self._is_busy:
+            state = self._waiting.pop(0)
+            self._thread = threading.Thread(target=self._write, args=(state,), daemon=True)
+            self._thread.start()
 
     def finish(self) -> None:
         """Save the last step, and wait until all is written. After a failed step only wait."""
@@ -81,7 +85,8 @@ class Saver:
             return
         is_idle = self._wait()
         if is_idle and self._trainer.is_clean and self._good != self._trainer.version:
-            self._start(self._snapshot())
+            self._waiting.append(self._snapshot())
+            self.poll()
             self._wait()
 
     @property
@@ -89,6 +94,10 @@ class Saver:
         """Whether a multiple of `checkpoint_every` was reached since the last one."""
         every = self._job.checkpoint_every
         return every is not None and self._trainer.version // every > self._tried // every
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._waiting) * self._trainer.state_bytes < ROOM_BYTES
 
     @property
     def _is_busy(self) -> bool:
@@ -116,11 +125,6 @@ class Saver:
             "job": type(self._job).__name__,
             "value": None if metrics is None else float(trainer.monitor.value(metrics)),
         }
-
-    def _start(self, state: dict[str, Any]) -> None:
-        self._tried = max(self._tried, state["version"])
-        self._thread = threading.Thread(target=self._write, args=(state,), daemon=True)
-        self._thread.start()
 
     def _write(self, state: dict[str, Any]) -> None:
         """The writer's thread."""

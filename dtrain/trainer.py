@@ -113,6 +113,12 @@ class Trainer:
         return self._state.updates
 
     @property
+    def state_bytes(self) -> int:
+        """How large a checkpoint is, but for buffers and words."""
+        vectors = [self._vectors[0], {} if self.average is None else self.average.vectors]
+        return self._state.bytes() + sum(v.nbytes for each in vectors for v in each.values())
+
+    @property
     def is_clean(self) -> bool:
         """Whether all state is that of the committed version: no step is under way, and neither a
         commit nor the taking in of an evaluation was interrupted."""

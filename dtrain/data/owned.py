@@ -1,4 +1,4 @@
-"""Samples in memory of their own: a leaf computes on these while the data read into theirs again."""
+"""Samples in memory of their own: for a leaf that is computed while the data read others."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def owned(content: Any) -> Any:
         tuple, named tuple, list, dict      -> the same, of such parts
         numbers, texts, bytes, None         -> themselves
 
-    What is there twice is there twice in the copy. No code of the user's runs.
+    What is there twice is there twice in the copy.
 
     Raises NotOwnable for any other type, also below these, and for arrays that overlap (unless
     they are read-only), or that are strewn over memory.
@@ -46,11 +46,12 @@ class _Copies:
         self.spans: list[tuple[int, int, bool]] = []
 
     def of(self, value: Any, depth: int) -> Any:
-        if type(value) in CONSTANT or _is_number(value):
+        if type(value) in CONSTANT:
             return value
-        if id(value) not in self.made:
-            self.made[id(value)] = self._new(value, depth)
-        return self.made[id(value)]
+        made = self.made.get(id(value))
+        if made is None:
+            made = self.made[id(value)] = self._new(value, depth)
+        return made
 
     def _new(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -58,8 +59,12 @@ class _Copies:
             return self._array(value)
         if kind is Tensor and _is_plain(value):
             return wrap(self.of(value._array, depth))
+        if _is_number(value):
+            return value
         if depth == DEPTH:
             raise NotOwnable("deeper than samples are")
+        if kind is list and CONSTANT.issuperset(map(type, value)):  # it may be long
+            return value.copy()
         if kind is dict:
             return {self.of(k, depth + 1): self.of(v, depth + 1) for k, v in value.items()}
         if kind is list:
@@ -72,24 +77,21 @@ class _Copies:
         """With the same strides, as these decide in which order a sum is formed."""
         if array.dtype.hasobject:
             raise NotOwnable(f"array of {array.dtype}")
-        if array.size:
-            self.spans.append(_span(array))
-        is_simple = not array.size or (array.flags.forc and array.flags.aligned)
-        copy = array.copy(order="K") if is_simple else _like(array)
-        copy.flags.writeable = array.flags.writeable
+        if not array.size:
+            return array
+        flags, (lo, hi) = array.flags, byte_bounds(array)
+        if hi - lo > SPREAD * array.nbytes:
+            raise NotOwnable("an array strewn over memory")
+        self.spans.append((lo, hi, flags.writeable))
+        is_simple = flags.forc and flags.aligned
+        copy = array.copy(order="K") if is_simple else _like(array, lo, hi)
+        if not flags.writeable:
+            copy.flags.writeable = False
         return copy
 
 
-def _span(array: Array) -> tuple[int, int, bool]:
-    lo, hi = byte_bounds(array)
-    if hi - lo > SPREAD * array.nbytes:
-        raise NotOwnable("an array strewn over memory")
-    return lo, hi, array.flags.writeable
-
-
-def _like(array: Array) -> Array:
-    """The copy of an array that has gaps, or is not aligned."""
-    lo, hi = byte_bounds(array)
+def _like(array: Array, lo: int, hi: int) -> Array:
+    """The copy of an array that has gaps, or is not aligned, between two addresses."""
     memory = np.empty(hi - lo + LINE, np.uint8)
     start = (lo - _address(memory)) % LINE + _address(array) - lo
     copy = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)

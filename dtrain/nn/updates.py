@@ -57,7 +57,7 @@ class Count:
     @classmethod
     def of(cls, by: Any) -> Self:
         """From what `Module.update_buffer` was given."""
-        return cls(np.asarray(by, dtype=np.int64))
+        return cls(np.array(by, dtype=np.int64))
 
     def then(self, later: Self) -> Self:
         """This update, and a later one after it."""

@@ -4,7 +4,7 @@ do not."""
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -219,9 +219,119 @@ class LossChangesDtype(Reads):
         return super().loss(model, batch) * dtrain.tensor(1 / 3)
 
 
+class Waits(Reads):
+    """A loss that computes when the next leaf's samples have been read, if they are being read."""
+
+    prefetch: ClassVar[Any] = None  # the computer's
+
+    def loss(self, model: Module, batch: Any) -> Any:
+        beside = None if self.prefetch is None else self.prefetch._stretch
+        self.beside.append(beside is not None)
+        assert beside is None or beside.done.wait(PATIENCE_S)
+        return super().loss(model, batch)
+
+    def train_data(self) -> Any:
+        self.beside: list[bool] = []
+        return super().train_data()
+
+
+class Refilled(Points):
+    """Each sample is in the same memory as the one before."""
+
+    def __init__(self, job: "Reads") -> None:
+        super().__init__(job)
+        self.buffer = np.empty(6)
+
+    def __getitem__(self, index: int) -> Any:
+        self.buffer[:] = self.x[index]
+        return self.buffer, self.y[index]
+
+
+class Retaken(Refilled):
+    """Each batch is in the same memory as the one before."""
+
+    def take(self, at: Any) -> Any:
+        self.buffer.resize((4, 6), refcheck=False)
+        batch = np.take(self.x, at, axis=0, out=self.buffer[: len(at)])
+        return [dtrain.from_numpy(batch), dtrain.from_numpy(self.y[at])]
+
+
+class Retakes(Waits):
+    def train_data(self) -> Any:
+        super().train_data()
+        return Retaken(self)
+
+
+class Refills(Waits):
+    """Leaves of one sample, whose memory is the batch's too."""
+
+    batch_size: int = 4
+    max_steps: int | None = 20
+
+    def train_data(self) -> Any:
+        super().train_data()
+        return Refilled(self)
+
+    def collate(self, samples: list[Any]) -> Any:
+        if len(samples) > 1:  # of an evaluation
+            return super().collate(samples)
+        [(x, y)] = samples
+        return dtrain.from_numpy(x[None]), dtrain.tensor([int(y)])
+
+
+class Box:
+    """A type that nobody knows."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+class Boxed(Refilled):
+    def __getitem__(self, index: int) -> Any:
+        return Box(super().__getitem__(index))
+
+
+class RefillsBoxes(Refills):
+    def train_data(self) -> Any:
+        super().train_data()
+        return Boxed(self)
+
+    def collate(self, samples: list[Any]) -> Any:
+        boxed = isinstance(samples[0], Box)
+        return super().collate([samples[0].content] if boxed else samples)
+
+
+class Viewed(Points):
+    def __getitem__(self, index: int) -> Any:
+        return self.x[index], self.y[index]
+
+
+class ChangesSamples(Refills):
+    """A loss that writes into what it is given, which is the data's own memory."""
+
+    def train_data(self) -> Any:
+        super().train_data()
+        return Viewed(self)
+
+    def loss(self, model: Module, batch: Any) -> Any:
+        self.change(batch[0])
+        return super().loss(model, batch)
+
+    def change(self, x: Any) -> None:
+        x.mul_(0.5)
+
+
+class ClipsSamples(ChangesSamples):
+    """The same, but a second time changes nothing."""
+
+    def change(self, x: Any) -> None:
+        x.clamp_(-1, 1)
+
+
 STILL = [Reads, ReadsWhere, Logs, AtOnce, CollateDraws]  # nothing in the way of reading ahead
 DRAWING = [
     DrawsNumpy, DrawsPython, DrawsDtrain, Swallows, SeldomNumpy, SeldomPython, SeldomDtrain,
     Reseeds, LossDraws, LossSeldomDraws, BothSeldomDraw, LeafsStream, Pooled, Attached, NeedsModel,
     ChangesDtype, LossChangesDtype,
 ]  # fmt: skip
+REUSING = [Retakes, Refills, ClipsSamples]  # memory: what they read is copied

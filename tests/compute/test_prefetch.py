@@ -14,25 +14,30 @@ import pytest
 import dtrain
 from dtrain import keyed, overlap
 from dtrain.autograd.dtypes import float32
-from dtrain.errors import LeafError
+from dtrain.errors import JobError, LeafError
 from dtrain.gradsum import GradSum
 from dtrain.leaf import LeafComputer
 from dtrain.nn import Module
 from dtrain.nn import functional as F
+from dtrain.probe import probe
 from dtrain.trainer import Trainer
 from dtrain.tree import fold, root
 from tests.compute.reading import (
     DRAWING,
     LATE,
     PATIENCE_S,
+    REUSING,
     STILL,
     ChangesDtype,
+    ChangesSamples,
     DrawsNumpy,
     DrawsPython,
     Logs,
     LossDraws,
     Pooled,
     Reads,
+    RefillsBoxes,
+    Waits,
     is_ahead,
 )
 from tests.compute.test_leaf import bits
@@ -46,6 +51,7 @@ def computer_of(job: Reads, ahead: bool = True) -> LeafComputer:
         computer.train(0, 0)
         computer.train(0, 1)
         computer.samples.prefetch.allow(worth_s=0.0)
+        job.prefetch = computer.samples.prefetch
     return computer
 
 
@@ -236,6 +242,42 @@ def test_a_read_is_under_way_while_the_loss_runs() -> None:
     computer = computer_of(Both())
     computer.train(LATE, 0, 1)
     assert met == [True] * 5
+
+
+# ------------------------------------------------------------------- memory that is used again
+
+
+@pytest.mark.parametrize("kind", [*REUSING, RefillsBoxes], ids=lambda kind: kind.__name__)
+def test_data_that_read_into_the_same_memory_again_have_the_bits_as_without_reading_ahead(
+    kind: type[Waits],
+) -> None:
+    assert trained(kind(), ahead=True) == trained(kind(), ahead=False)
+
+
+@pytest.mark.parametrize("kind", REUSING, ids=lambda kind: kind.__name__)
+def test_these_are_read_ahead_beside_each_leaf_but_a_leases_last(kind: type[Waits]) -> None:
+    job = kind()
+    computer = computer_of(job)
+    job.beside.clear()
+    for step in range(computer.schedule.steps):
+        leaves(computer, step, ahead=True)
+    assert job.beside == [True, True, True, False] * computer.schedule.steps
+
+
+def test_samples_of_an_unknown_type_are_never_computed_beside_a_read_and_end_it() -> None:
+    job = RefillsBoxes()
+    computer = computer_of(job)
+    assert computer.samples.prefetch.is_on
+    leaves(computer, 0, ahead=True)
+    assert not computer.samples.prefetch.is_on
+    assert not any(job.beside)
+
+
+def test_a_loss_that_changes_the_datas_own_memory_is_found_by_the_probe() -> None:
+    computer = LeafComputer(ChangesSamples())
+    computer.samples.prefetch.watch()
+    with pytest.raises(JobError, match="leaf 0"):
+        probe(computer)
 
 
 # ------------------------------------------------------------------------------------ mistakes

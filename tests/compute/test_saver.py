@@ -89,10 +89,35 @@ def test_training_goes_on_while_the_disk_is_slow(
     assert disk.started.wait(10.0)
     assert (disk.asked, trainer.version) == ([2], 7)
     disk.go.set()
-    settle(saver)
-    steps(trainer, saver, 1)
     saver.finish()
-    assert saved(tmp_path) == [2, 8]
+    assert saved(tmp_path) == [2, 4, 6, 7]
+
+
+def test_copies_that_wait_do_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Slow(monkeypatch)
+    trainer, saver, _ = setup(tmp_path, checkpoint_every=1)
+    monkeypatch.setattr("dtrain.saver.ROOM_BYTES", 2 * trainer.state_bytes)
+    steps(trainer, saver, 7)
+    assert len(saver._waiting) == 2
+    disk.go.set()
+    saver.finish()
+    assert saved(tmp_path) == [1, 2, 3, 7]
+
+
+def test_the_best_one_takes_the_place_of_an_older_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Slow(monkeypatch)
+    trainer, saver, _ = setup(tmp_path, checkpoint_every=1)
+    monkeypatch.setattr("dtrain.saver.ROOM_BYTES", 2 * trainer.state_bytes)
+    steps(trainer, saver, 4)
+    take_step(trainer)
+    saver.settled(is_best=True)
+    disk.go.set()
+    saver.finish()
+    assert saved(tmp_path) == [1, 3, 5]
 
 
 def test_what_is_written_is_the_state_of_its_step_whatever_came_after(
@@ -126,11 +151,8 @@ def test_the_best_waits_as_a_copy_while_another_is_written(
     steps(trainer, saver, 2)
     take_step(trainer)
     saver.settled(is_best=True)
-    steps(trainer, saver, 1)
     disk.go.set()
-    settle(saver)
-    saver.poll()
-    settle(saver)
+    saver.finish()
     assert saved(tmp_path) == [2, 3]
 
 

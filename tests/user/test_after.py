@@ -1,16 +1,20 @@
 """What the command line does with a run after the fact, and how it begins one from another."""
 
+import importlib
 import json
+import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dtrain import numerics
 from dtrain.cli.main import entry
+from dtrain.loading import weights_of
 from dtrain.rundir import RunDir
 from tests.repo.modules import ROOT
 from tests.user.test_resume import FILE
@@ -142,6 +146,229 @@ def test_resume_last_goes_on_with_the_newest(call: Call) -> None:
     code, lines, err = call("run", "--resume", "last", "--workers", 0)
     assert code == 0, err
     assert "resumed at step 3 of 20, term 2" in lines
+
+
+def killed_after(call: Call, steps: int) -> RunDir:
+    """A run that was stopped, resumed, and killed when it had made these steps."""
+    alone(call, "one", "--stop-after", "3")
+    code, _, err = call("run", "--resume", "one", "--workers", 0, "--stop-after", steps)
+    assert code == 0, err
+    run = RunDir("one")
+    run.remove_final()
+    run.update_run(result=None, state="running")
+    return run
+
+
+@pytest.mark.parametrize("which", ["final", "ema"])
+def test_of_a_killed_run_the_newest_checkpoint_is_evaluated(which: str, call: Call) -> None:
+    killed_after(call, 12)
+    code, [line], err = call("eval", "one", "--which", which, "--json")
+    assert code == 0, err
+    assert json.loads(line)["steps"] == 12
+
+
+LAYERS = "return nn.Sequential(nn.Linear(3, self.hidden)"
+TIED = """model = self._untied()
+        model[1].weight = model[0].weight
+        return model
+
+    def _untied(self):
+        return nn.Sequential(nn.Linear(3, 3), nn.Linear(3, self.hidden)"""
+
+
+@pytest.mark.parametrize("layers", [LAYERS, TIED], ids=["all", "tied"])
+def test_the_average_of_a_checkpoint_is_that_of_an_end(layers: str, call: Call) -> None:
+    rewrite(LAYERS, layers)
+    alone(call, "one", "--stop-after", "7", "--set", "hidden=3")
+    run = RunDir("one")
+    expected, _ = weights_of(run, "ema")
+    (run.path / "ema.safetensors").unlink()
+    found, _ = weights_of(run, "ema")
+    assert list(found) == list(expected)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_run_without_an_average_says_so(call: Call) -> None:
+    alone(call, "one", "--stop-after", "1", "--set", "ema=none")
+    code, _, err = call("eval", "one", "--which", "ema")
+    assert (code, err) == (2, "dtrain: one keeps no average: its job has no ema\n")
+
+
+def test_the_digest_of_a_run_that_goes_on_is_not_there_yet(call: Call) -> None:
+    killed_after(call, 4)
+    code, _, err = call("digest", "one")
+    assert (code, err) == (2, "dtrain: one: its state is 'running', there is no digest yet\n")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("status", "x"), ("stop", "x"), ("checkpoint", "x"), ("digest", "x"), ("eval", "x"),
+     ("reproduce", "x"), ("run", "--resume", "x"), ("coordinator", "--resume", "x")],
+    ids=lambda argv: argv[0],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[]", "it is no record of a run"),
+        ("null", "it is no record of a run"),
+        ("{}", "it has no settings"),
+        ('{"settings": 3}', "its settings should be an object"),
+        ('{"settings": {}, "spec": 3}', "its spec should be a text"),
+        ('{"settings": {}, "result": "x"}', "its result should be an object"),
+        ('{"settings": {}, "resumed": {}}', "its resumed should be a list"),
+        ("[" * 100_000, "maximum recursion depth"),
+    ],
+    ids=lambda text: text[:28],
+)
+def test_a_run_json_that_is_no_record_is_one_line(
+    argv: tuple[str, ...], content: str, words: str, call: Call
+) -> None:
+    Path("x").mkdir()
+    Path("x/run.json").write_text(content)
+    code, _, err = call(*argv)
+    assert code == 2
+    assert err.startswith(f"dtrain: x/run.json is damaged: {words}")
+
+
+def resume(call: Call, *more: str) -> None:
+    code, _, err = call("run", "--resume", "one", "--workers", 0, *more)
+    assert code == 0, err
+
+
+def rewrite(old: str, new: str, file: str = "net.py") -> None:
+    """Another job than the one that is there."""
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new))
+
+
+def test_a_run_in_parts_is_reproduced_in_one(call: Call) -> None:
+    alone(call, "one", "--set", "max_seconds=1e-9")
+    resume(call)
+    resume(call)
+    code, lines, err = call("reproduce", "one", "--workers", 0)
+    assert code == 0, err
+    assert lines[-1] == "reproduced one: 3 steps, the same digest"
+
+
+def test_a_run_that_was_given_more_patience_is_reproduced(call: Call) -> None:
+    early = alone(call, "one", *(f"--set={s}" for s in ("patience=1", "epochs=50", "ema=none")))
+    assert early["steps"] < 250
+    steps = early["steps"] + 7
+    resume(call, "--set", "patience=9", "--stop-after", str(steps))
+    code, lines, err = call("reproduce", "one", "--workers", 0)
+    assert code == 0, err
+    assert lines[-1] == f"reproduced one: {steps} steps, the same digest"
+
+
+def test_a_run_whose_plan_grew_under_a_schedule_is_not_reproduced(call: Call) -> None:
+    alone(call, "one", "--stop-after", "7")
+    resume(call, "--set", "epochs=5")
+    code, _, err = call("reproduce", "one")
+    assert code == 2
+    assert "one was resumed at step 7 with a longer plan (epochs 4 -> 5)" in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_schedule_a_plan_may_have_grown(call: Call) -> None:
+    rewrite("def lr_scheduler", "def no_scheduler")
+    alone(call, "one")
+    resume(call, "--set", "epochs=5")
+    code, lines, err = call("reproduce", "one", "--workers", 0)
+    assert code == 0, err
+    assert lines[-1] == "reproduced one: 25 steps, the same digest"
+
+
+def test_a_scaled_batch_warms_up_by_the_plan_too(call: Call) -> None:
+    rewrite("def lr_scheduler", "def no_scheduler")
+    alone(call, "one", "--scale-batch", "2", "--stop-after", "2")
+    resume(call, "--set", "epochs=5")
+    code, _, err = call("reproduce", "one")
+    assert code == 2
+    assert "with a longer plan (epochs 4 -> 5)" in err
+
+
+@pytest.mark.parametrize("flags", ["--allow-drift", "--allow-change job"])
+def test_a_run_that_went_on_as_another_is_not_reproduced(flags: str, call: Call) -> None:
+    alone(call, "one", "--stop-after", "7")
+    resume(call, *flags.split())
+    code, _, err = call("reproduce", "one")
+    assert code == 2
+    assert f"one was resumed at step 7 with {flags}: not all of it was computed" in err
+
+
+def test_a_run_without_a_step_is_not_reproduced(call: Call) -> None:
+    result = alone(call, "one", "--stop-after", "1")
+    RunDir("one").update_run(result={**result, "steps": 0})
+    code, _, err = call("reproduce", "one")
+    words = "one ended before its first step: there is nothing to reproduce"
+    assert (code, err) == (2, f"dtrain: {words}\n")
+
+
+def test_a_run_that_ends_earlier_is_told_from_one_with_other_bits(call: Call) -> None:
+    alone(call, "one")
+    rewrite("_data(40)", "_data(8)", "one/source/net.py")
+    code, _, err = call("reproduce", "one", "--workers", 0, "--run-dir", "two")
+    words = "not reproduced: one made 20 steps, two was over after 4"
+    assert (code, err) == (1, f"dtrain: {words}\n")
+
+
+@pytest.fixture
+def packed(call: Call, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """A run in `one` of a job in a package's __init__, which was changed afterwards."""
+    Path("packed/sub").mkdir(parents=True)
+    Path("packed/__init__.py").touch()
+    job = Path("packed/sub/__init__.py")
+    Path("net.py").rename(job)
+    importlib.invalidate_caches()
+    code, _, err = call("run", "packed.sub:Net", "--workers", 0, "--run-dir", "one")
+    assert code == 0, err
+    job.write_text("this is not the job any more")
+    forget("packed")
+    yield call
+    forget("packed")
+
+
+def forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+
+
+def test_a_job_in_a_packages_init_is_evaluated_from_its_copy(packed: Call) -> None:
+    code, lines, err = packed("eval", "one")
+    assert code == 0, err
+    assert [line.split()[0] for line in lines] == ["accuracy", "loss"]
+
+
+def test_a_job_in_a_packages_init_is_reproduced_from_its_copy(packed: Call) -> None:
+    code, lines, err = packed("reproduce", "one", "--workers", 0)
+    assert code == 0, err
+    assert lines[-1] == "reproduced one: 20 steps, the same digest"
+
+
+def test_workers_reproduce_from_the_copy_too(packed: Call) -> None:
+    command = [sys.executable, "-m", "dtrain", "reproduce", "one", "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("reproduced one: 20 steps, the same digest\n")
+
+
+@pytest.mark.parametrize("spec", ["net.py", "net.py:Net"])
+def test_a_run_resumed_from_another_folder_asks_for_its_job(
+    spec: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, _ = call("run", spec, "--workers", 0, "--run-dir", "one", "--stop-after", "3")
+    assert code == 0
+    recorded = Path("one/run.json").read_bytes()
+    Path("other").mkdir()
+    monkeypatch.chdir("other")
+    code, _, err = call("run", "--resume", "../one")
+    assert code == 2
+    assert f"there is no file net.py in {Path.cwd()}" in err
+    assert "name the job: dtrain run PATH/net.py:Net --resume ../one" in err
+    assert Path("../one/run.json").read_bytes() == recorded
+    code, _, err = call("run", "../net.py", "--resume", "../one", "--workers", 0)
+    assert code == 0, err
 
 
 @pytest.mark.parametrize(

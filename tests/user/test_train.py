@@ -255,9 +255,17 @@ def test_load_says_what_to_do_where_the_job_has_no_file() -> None:
         dtrain.load(run)
 
 
-@pytest.mark.parametrize("which", ["best", "3"])
-def test_load_knows_the_final_weights_only(which: str) -> None:
-    with pytest.raises(dtrain.RunDirError, match="'final'"):
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [
+        ("best", "no checkpoint of it was evaluated"),
+        ("ema", "ema"),
+        ("newest", "must be 'final', 'best', 'ema' or a number of steps"),
+        (3, "no checkpoint after 3 steps; there: 4"),
+    ],
+)
+def test_weights_that_are_not_there_are_told_by_name(which: str | int, words: str) -> None:
+    with pytest.raises(dtrain.RunDirError, match=words):
         dtrain.load(dtrain.train(Line()).run_dir, which)
 
 
