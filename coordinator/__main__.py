@@ -33,6 +33,7 @@ from dtrain.recorder import Recorder, State
 from dtrain.records import RunInfo
 from dtrain.resume import KINDS, Start
 from dtrain.rundir import RunDir
+from dtrain.saying import say
 from dtrain.trainer import Trainer
 from dtrain.wire import address, sockets
 from dtrain.wire.link import Lifeline
@@ -74,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(options)
     except LeafError as error:
-        print(f"{error.trace.rstrip()}\ndtrain: {error}", file=sys.stderr)
+        say(f"{error.trace.rstrip()}\ndtrain: {error}", sys.stderr)
         return 1
     except DtrainError as error:
         if options.debug:
             raise
-        print(f"dtrain: {error}", file=sys.stderr)
+        say(f"dtrain: {error}", sys.stderr)
         return 2 if isinstance(error, UserError) else 1
 
 
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         hint = worker_hint(options.job, endpoint)
         if options.hint:
-            print(f"workers join with:  {hint}", flush=True)
+            say(f"workers join with:  {hint}", sys.stdout)
         shown = console(json=options.json, quiet=options.quiet)
         recorder = Recorder(run_dir, shown, job=job)
         trainer, core = build(options, recorder, job, sources, endpoint)
@@ -184,14 +185,14 @@ def serve(shell: Shell, trainer: Trainer, recorder: Recorder) -> int:
     error = blamed(trainer, shell.nonfinite) if shell.nonfinite is not None else None
     reason = end.reason if error is None else str(error)
     if end.trace:
-        print(end.trace.rstrip(), file=sys.stderr)
+        say(end.trace.rstrip(), sys.stderr)
     has_failed = end.code == 1
     if has_failed:
-        print(f"dtrain: {reason}", file=sys.stderr)
+        say(f"dtrain: {reason}", sys.stderr)
     state: State = "failed" if has_failed else end_state(trainer, end.reason)
     failure = finish(trainer, recorder, shell.saver, state, reason if has_failed else None)
     if failure is not None and failure != reason:
-        print(f"dtrain: {failure}", file=sys.stderr)
+        say(f"dtrain: {failure}", sys.stderr)
     return end.code if failure is None else 1
 
 

@@ -93,7 +93,21 @@ def _is_of_the_user(filename: str) -> bool:
 def job_of(cls: "type[Job]", settings: Mapping[str, Any]) -> "Job":
     """A job of these settings; its class may have an `__init__` of its own."""
     with calling(f"{cls.__name__}.__init__"):
-        return cls(**settings)
+        job = cls(**settings)
+        if "__init__" in vars(cls):
+            _require_settings(cls, job)
+        return job
+
+
+def _require_settings(cls: "type[Job]", job: "Job") -> None:
+    """Raises JobError for an `__init__` that other processes could not give the settings to."""
+    try:
+        cls(**job.settings())
+    except TypeError as error:
+        raise JobError(
+            f"{cls.__name__}.__init__ does not take the job's settings ({error}); write "
+            "def __init__(self, **settings): super().__init__(**settings)"
+        ) from None
 
 
 def model_of(job: "Job") -> Module:
@@ -127,6 +141,14 @@ def optimizer_of(job: "Job", model: Module) -> Optimizer:
     if changed is not None:
         raise JobError(
             f"{who} changed the model ({changed}); workers do not call it: do that in model()"
+        )
+    if isinstance(optimizer, tuple | list) and not all(
+        isinstance(each, Optimizer) for each in optimizer
+    ):
+        kinds = ", ".join(type(each).__name__ for each in optimizer)
+        raise JobError(
+            f"{who} returned ({kinds}); return the optimizer alone, and a schedule from "
+            "lr_scheduler(self, optimizer)"
         )
     if isinstance(optimizer, tuple | list):
         raise JobError(f"{who} returned {len(optimizer)} optimizers; a job has exactly one")
@@ -200,6 +222,11 @@ def length(data: Any) -> int:
 
 def _map_style(data: Any, who: str) -> Any:
     kind = type(data).__name__
+    if isinstance(data, tuple) and all(hasattr(part, "shape") for part in data):
+        raise JobError(
+            f"{who} returned {len(data)} arrays; make them one dataset: "
+            "dtrain.data.TensorDataset(x, y)"
+        )
     if "DataLoader" in kind or (hasattr(data, "dataset") and hasattr(data, "batch_size")):
         raise JobError(
             f"{who} returned a {kind}; return its dataset: batches are made by batch_size and "

@@ -58,9 +58,13 @@ class Monitor:
         if self.best is None:
             return f"{self.name} was no number in {self.waited} evaluations"
         return (
-            f"no better {self.name} than {self.best:.6g} (step {self.best_step}) in "
+            f"no better {self.name} than {self.best:.6g} (after {self._best_after} steps) in "
             f"{self.waited} evaluations"
         )
+
+    @property
+    def _best_after(self) -> int:
+        return 0 if self.best_step is None else self.best_step + 1
 
     def to_dict(self) -> dict[str, Any]:
         """What it has seen, for a checkpoint; the name says of which metric."""

@@ -73,6 +73,8 @@ def open_run(trainer: Trainer, recorder: Recorder, info: RunInfo, resumption: Re
     notes = restore(trainer, resumption)
     if recorder.run_dir is not None and resumption.is_resumed:
         _require_more(trainer)
+        if resumption.record.get("steps") != info.steps:
+            trainer.rates.require_able(trainer.version)
         notes += _take_back(trainer, recorder.run_dir, resumption)
     elif recorder.run_dir is not None and resumption.init is not None:
         recorder.run_dir.write_init(trainer.state_dict())
@@ -99,6 +101,9 @@ def finish(
     callback raised.
     """
     trainer.bind()
+    exhausted = trainer.monitor.is_exhausted
+    if state == "finished" and exhausted is not None:
+        recorder.event("early-stop", exhausted)
     failure = None
     try:
         saver.finish()

@@ -5,7 +5,6 @@ The last line of a run is `digest <64 hex>`; with `--json` it is one JSON object
 
 import atexit
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from dtrain.recorder import Console
 from dtrain.records import RunInfo, StepRecord
 from dtrain.rundir import plain
+from dtrain.saying import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -59,7 +59,7 @@ class Quiet(Silent):
     def finished(self, result: Mapping[str, Any]) -> None:
         """The digest of the weights, unless the run failed."""
         if result["digest"] is not None and result["state"] != "failed":
-            print(f"digest {result['digest']}", file=self.stream, flush=True)
+            say(f"digest {result['digest']}", self.stream)
 
 
 class Plain(Quiet):
@@ -90,7 +90,7 @@ class Plain(Quiet):
         first, _, more = text.partition("\n")
         self._print(first)
         if more:
-            print(more, file=sys.stderr, flush=True)
+            say(more, sys.stderr)
 
     def finished(self, result: Mapping[str, Any]) -> None:
         """How it ended, where it lies, and the digest."""
@@ -99,7 +99,7 @@ class Plain(Quiet):
         super().finished(result)
 
     def _print(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        say(text, self.stream)
 
 
 class Live(Plain):
@@ -159,7 +159,7 @@ class JsonConsole:
     def finished(self, result: Mapping[str, Any]) -> None:
         """The object on standard output."""
         self._inner.finished(result)
-        print(json.dumps(plain(result), allow_nan=False), flush=True)
+        say(json.dumps(plain(result), allow_nan=False), sys.stdout)
 
 
 def _progress(stream: IO[str]) -> "Progress":
@@ -182,9 +182,11 @@ def _opening(info: RunInfo) -> str:
     else:
         where = _count(info.workers, "worker") if info.workers else "in this process"
     settings = info.settings
+    times = settings.get("scale_batch", 1)
     return (
         f"{info.job}: {info.parameters:,} parameters, {_count(info.steps, 'step')} of "
-        f"{settings['batch_size']} samples in {settings['micro_batches']} leaves, {where}"
+        f"{settings['batch_size'] * times} samples in {settings['micro_batches'] * times} leaves, "
+        f"{where}"
     )
 
 
@@ -205,11 +207,13 @@ def _closing(result: Mapping[str, Any]) -> list[str]:
     if result.get("drift"):
         lines.append(f"drift: {', '.join(result['drift'])} computed with other arithmetic")
     if result["eval"]:
-        lines.append(f"eval: {_figures(result['eval'])}")
+        after = result.get("eval_steps")
+        when = "" if after == result["steps"] else f" after {after} steps"
+        lines.append(f"eval{when}: {_figures(result['eval'])}")
     if result["run_dir"] is not None:
         lines.append(f"run directory: {result['run_dir']}")
-        if result["state"] != "finished":
-            lines.append(f"to go on: dtrain run --resume {shlex.quote(result['run_dir'])}")
+        if result.get("resume"):
+            lines.append(f"to go on: {result['resume']}")
     return lines
 
 

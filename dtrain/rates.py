@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dtrain.job import Job
 
 WARMUP_EPOCHS = 5
+TRIED_STEPS = 100_000  # of a schedule whose plan has grown: about a second
 
 
 @dataclass
@@ -92,6 +93,31 @@ class Rates:
         if isinstance(self.scheduler, ReduceLROnPlateau):
             with calling(self._who):
                 self.scheduler.step(value)
+
+    def require_able(self, version: int) -> None:
+        """Try the schedule from here to the end of the plan, which has grown; nothing is kept.
+
+        Raises JobError for one that cannot go on, such as OneCycleLR, which is made for so many
+        steps and no more.
+        """
+        if self.scheduler is None or self.wants_metric:
+            return
+        groups = self.scheduler.optimizer.param_groups
+        options = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        before = serialization.to_bytes([self.to_dict(), options])
+        try:
+            for step in range(version, min(self._schedule.steps, version + TRIED_STEPS)):
+                self.after_step(step)
+        except JobError as error:
+            raise JobError(
+                f"{error}; this schedule was made for the shorter plan and cannot go on: begin a "
+                "new run with the longer one"
+            ) from None
+        finally:
+            saved, options = serialization.from_bytes(before, "the schedule")
+            self.load(saved)
+            for group, old in zip(groups, options, strict=True):
+                group.update(old)
 
     def to_dict(self) -> dict[str, Any]:
         """For a checkpoint: plain values. Functions are code, and come from the job again."""

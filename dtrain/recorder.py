@@ -5,7 +5,9 @@ The loop that trains (`dtrain.local`, or the coordinator's shell) calls `started
 `stop_requested` after each step.
 """
 
+import copy
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -54,10 +56,14 @@ class Recorder:
         clock: Callable[[], float] = time.monotonic,
         job: Job | None = None,
     ) -> None:
-        self.run_dir, self.console, self._job = run_dir, console, job
+        self.run_dir, self.console = run_dir, console
+        # Callbacks have a job of their own: in most runs the job that computes is in another
+        # process, so what they set on theirs must not be seen by `loss` in any.
+        self._job = copy.copy(job)
         self.history: list[dict[str, Any]] = []
         self.result: dict[str, Any] = {}
         self.eval: dict[str, float] = {}
+        self._eval_steps: int | None = None
         self._clock, self._started_at = clock, clock()
         self._info: RunInfo | None = None
         self._last: StepRecord | None = None
@@ -89,7 +95,7 @@ class Recorder:
 
     def evaluated(self, step: int, metrics: Mapping[str, float], digest: str) -> None:
         """The weights after this step were evaluated; `digest` is theirs."""
-        self.eval = dict(metrics)
+        self.eval, self._eval_steps = dict(metrics), step + 1
         self._keep({"step": step, "eval": self.eval, "digest": digest})
         self.console.evaluated(step, metrics)
         if self._job is not None:
@@ -185,6 +191,14 @@ class Recorder:
         is_over = limit is not None and self._clock() - self._started_at >= limit
         return self._stop or (MAX_SECONDS if is_over else None)
 
+    def _resume_command(self) -> str | None:
+        """What goes on with this run; None where there is nothing to go on with."""
+        if self.run_dir is None or self._info is None or self._info.spec is None:
+            return None
+        data = None if self._job is None else self._job._data_dir
+        folder = "" if data is None else f" --data {_quoted(data)}"
+        return f"dtrain run --resume {_quoted(self.run_dir.path)}{folder}"
+
     def _keep(self, line: dict[str, Any]) -> None:
         self.history.append(line)
         if self.run_dir is None:
@@ -215,14 +229,20 @@ class Recorder:
             "epochs": 0 if last is None else last.epoch + 1,
             "loss": None if last is None else last.loss,
             "eval": self.eval,
+            "eval_steps": self._eval_steps,
             "digest": digest,
             "seconds": round(self._clock() - self._started_at, 3),
             "samples_per_second": round(self.samples_per_second, 1),
             "workers": None if info is None else info.workers,
             "run_dir": None if self.run_dir is None else str(self.run_dir.path),
             **({} if error is None else {"error": error}),
+            **({} if state == "finished" else {"resume": self._resume_command()}),
             **({"drift": self._drifted} if self._drifted else {}),
         }
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _line(record: StepRecord) -> dict[str, Any]:

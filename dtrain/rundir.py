@@ -57,9 +57,7 @@ class RunDir:
         Raises RunDirError if there is something in it, or it cannot be made.
         """
         if path is None:
-            return cls(
-                _new_folder(Path("runs"), f"{name.lower()}-{time.strftime('%Y%m%d-%H%M%S')}")
-            )
+            return cls(new_folder(Path("runs"), f"{name.lower()}-{time.strftime('%Y%m%d-%H%M%S')}"))
         path = Path(path).expanduser()
         if path.is_dir() and any(path.iterdir()):
             raise RunDirError(
@@ -121,6 +119,15 @@ class RunDir:
             ) from None
         except OSError as error:
             raise RunDirError(f"cannot lock {self.path}: {error.strerror}") from None
+
+    def is_live(self) -> bool:
+        """Whether a process is writing here: it holds the lock."""
+        try:
+            self.lock()
+        except RunDirError:
+            return True
+        self.unlock()
+        return False
 
     def unlock(self) -> None:
         """Leave the directory to others."""
@@ -187,10 +194,12 @@ class RunDir:
     ) -> None:
         from safetensors.numpy import save
 
+        from dtrain.serialization import in_order
+
         # np.ascontiguousarray would make arrays of 0 dimensions 1-dimensional
         arrays = {name: np.require(array, requirements="C") for name, array in weights.items()}
         metadata = {"order": json.dumps(list(weights)), "digest": digest, "steps": str(steps)}
-        data = save(arrays, metadata)
+        data = in_order(save(arrays, metadata))
         self._replace(name, lambda file: file.write_bytes(data))
 
     def save_sources(self, files: Mapping[str, Path]) -> None:
@@ -307,7 +316,7 @@ def _is_before(line: Mapping[str, Any], version: int, evaluated: bool) -> bool:
     return bool(line["step"] < version) and (evaluated or not is_last)
 
 
-def _new_folder(parent: Path, name: str) -> Path:
+def new_folder(parent: Path, name: str) -> Path:
     """A folder that was not there before: NAME, NAME-2, NAME-3, ..."""
     _make(parent)
     for number in itertools.count(1):

@@ -74,7 +74,18 @@ def to_bytes(obj: Any) -> bytes:
     writer = _Writer()
     tree = json.dumps(writer.node(obj, ()))
     metadata = {**writer.aliases, "format": "pt", TREE: tree, SUM: _sum(tree, writer.arrays)}
-    return serialize(writer.arrays, metadata)
+    return in_order(serialize(writer.arrays, metadata))
+
+
+def in_order(data: bytes) -> bytes:
+    """The same file with the metadata of its header sorted: equal contents are equal bytes."""
+    size = int.from_bytes(data[:8], "little")
+    header = _header(data)
+    header = {RESERVED: dict(sorted(header.pop(RESERVED).items())), **header}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(text) > size:  # written another way; it is the same file all the same
+        return data
+    return data[:8] + text.ljust(size) + data[8 + size :]
 
 
 def from_bytes(data: bytes, name: str) -> Any:

@@ -221,6 +221,13 @@ def _is_part_of_job(base: type, name: str) -> bool:
 def _known(job_class: type, known: Mapping[str, Setting], name: str, where: str) -> Setting:
     if name in known:
         return known[name]
+    if hasattr(job_class, name) and not callable(getattr(job_class, name)):
+        default = getattr(job_class, name)
+        kind = type(default).__name__ if isinstance(default, KINDS) else "float"
+        raise SettingError(
+            f"{_prefix(where)}{job_class.__name__}.{name} is no setting, because it has no "
+            f"annotation; write {name}: {kind} = {default!r}"
+        )
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     advice = f"did you mean {known[near[0]]}?" if near else f"it has: {', '.join(known)}"
     raise SettingError(f"{_prefix(where)}{job_class.__name__} has no setting '{name}'; {advice}")

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -38,8 +38,8 @@ class Result:
     eval       the metrics of the last evaluation; empty if there was none
     """
 
-    model: Module
-    history: list[dict[str, Any]]
+    model: Module = field(repr=False)
+    history: list[dict[str, Any]] = field(repr=False)
     digest: str
     run_dir: Path
     steps: int

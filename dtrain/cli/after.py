@@ -32,10 +32,17 @@ def evaluate(run: Path, which: str, data: Path | None, as_json: bool) -> int:
     """Evaluate the weights of a run on its job's eval_data, in this process."""
     from dtrain.loading import job_of_run, weights_of
     from dtrain.local import evaluate_weights
-    from dtrain.rundir import RunDir, plain
+    from dtrain.resume import find
+    from dtrain.rundir import FINAL, plain
 
-    directory = RunDir.existing(run)
+    directory = find(run)
     weights, steps = weights_of(directory, int(which) if which.isdecimal() else which)
+    if which in ("final", "ema") and not (directory.path / FINAL).is_file():
+        click.echo(
+            f"dtrain: {run} has not ended: these are the weights of its newest checkpoint, after "
+            f"{steps} steps",
+            err=True,
+        )
     job = job_of_run(directory)
     job._use_data(data)
     restart_pinned(job.blas_threads, job.numerics)
@@ -60,7 +67,7 @@ def evaluate(run: Path, which: str, data: Path | None, as_json: bool) -> int:
     "--run-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the new run is written.",
+    help="Where the new run is written; by default below the old one, in reproduced/.",
 )
 @data_option
 @debug_option
@@ -72,12 +79,18 @@ def reproduce(run: Path, workers: int | None, run_dir: Path | None, data: Path |
     """
     from dtrain.cli.run import leaves_of, train_chosen
     from dtrain.loading import again
-    from dtrain.rundir import RunDir
+    from dtrain.resume import find
+    from dtrain.rundir import new_folder
 
-    old = again(RunDir.existing(run))
+    directory = find(run)
+    old = again(directory)
     old.job._use_data(data)
     count = min(cores(), leaves_of(old.job)) if workers is None else workers
     chosen = Chosen(old.spec, old.job.settings(), old.job, old.start)
+    if run_dir is None:
+        if count == 0:
+            restart_pinned(old.job.blas_threads, old.job.numerics)
+        run_dir = new_folder(directory.path / "reproduced", "run")
     code, new = train_chosen(chosen, count, run_dir)
     return code or _compared(run, old, new.read_run().get("result") or {}, new.path)
 

@@ -19,11 +19,13 @@ def digest(run: Path) -> int:
     from dtrain.digest import digest as digest_of
     from dtrain.rundir import RunDir
 
+    run = Path(_named(str(run)))
     run_dir = RunDir.existing(run)
     record = run_dir.read_run()
     recorded = (record.get("result") or {}).get("digest")
     if recorded is None:
-        raise RunDirError(f"{run}: its state is '{record.get('state')}', there is no digest yet")
+        state = (_result_of(str(run)) or record)["state"]
+        raise RunDirError(f"{run}: its state is '{state}', there is no digest yet")
     try:
         found = digest_of(run_dir.read_final().weights)
     except RunDirError as error:  # what was to be verified failed: no mistake in the command
@@ -44,6 +46,7 @@ def status(target: str, as_json: bool) -> int:
     """Show who takes part in a run, its step, and what it waits for; or how it ended."""
     from dtrain.wire.ask import ask
 
+    target = _named(target)
     over = _result_of(target)
     answer = ask(target, "status") if over is None else over
     click.echo(json.dumps(answer) if as_json else "\n".join(_lines(answer)))
@@ -56,11 +59,8 @@ def stop(target: str) -> int:
     """End a run after the step under way; its weights are written."""
     from dtrain.wire.ask import ask
 
-    over = _result_of(target)
-    if over is not None:
-        raise RunDirError(f"{target}: this run is over already, its state is {over['state']}")
-    answer = ask(target, "stop")
-    click.echo(f"stopping at step {answer['step']} of {answer['steps']}")
+    answer = ask(_going_on(target), "stop")
+    click.echo(f"stopping after {answer['step'] + 1} of {answer['steps']} steps")
     return 0
 
 
@@ -70,24 +70,46 @@ def checkpoint(target: str) -> int:
     """Ask a run to write a checkpoint after the step under way."""
     from dtrain.wire.ask import ask
 
+    answer = ask(_going_on(target), "checkpoint")
+    click.echo(f"a checkpoint comes after {answer['step'] + 1} of {answer['steps']} steps")
+    return 0
+
+
+def _named(target: str) -> str:
+    """A run directory or an address; "last" is the newest run."""
+    from dtrain.resume import find
+
+    return str(find(target).path) if target == "last" else target
+
+
+def _going_on(target: str) -> str:
+    """The same of a run that can be asked. Raises RunDirError for one that is over."""
+    target = _named(target)
     over = _result_of(target)
     if over is not None:
         raise RunDirError(f"{target}: this run is over already, its state is {over['state']}")
-    answer = ask(target, "checkpoint")
-    click.echo(f"a checkpoint comes after step {answer['step']} of {answer['steps']}")
-    return 0
+    return target
 
 
 def _result_of(target: str) -> dict[str, Any] | None:
     """How the run of a run directory ended; None for an address, or if it has not ended."""
+    from dtrain.checkpoint import Checkpoints, version_of
     from dtrain.rundir import RunDir
 
     if not Path(target).is_dir():
         return None
-    run = RunDir.existing(target).read_run()
-    if run.get("state") not in OVER:
+    directory = RunDir.existing(target)
+    run = directory.read_run()
+    if run.get("state") in OVER:
+        return {"state": run["state"], **(run.get("result") or {})}
+    if directory.is_live():
         return None
-    return {"state": run["state"], **(run.get("result") or {})}
+    steps = [version_of(path) for path in Checkpoints(directory.path).all()]
+    return {
+        "state": "gone: its process ended without a word",
+        "newest checkpoint": f"after {steps[0]} steps" if steps else "none",
+        "to go on": f"dtrain run --resume {target}",
+    }
 
 
 def _lines(answer: Mapping[str, Any]) -> list[str]:

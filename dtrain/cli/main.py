@@ -21,6 +21,7 @@ from dtrain.cli.options import DEBUG, debug_option
 from dtrain.cli.run import run
 from dtrain.cli.worker import worker
 from dtrain.errors import DtrainError, LeafError, UserError
+from dtrain.saying import say
 from dtrain.version import VERSION
 
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -59,7 +60,7 @@ def entry(argv: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as end:  # --help, --version
         return end.exit_code
     except click.ClickException as error:
-        print(f"dtrain: {_one_line(error)}", file=sys.stderr)
+        say(f"dtrain: {_one_line(error)}", sys.stderr)
         return MISTAKE
 
 
@@ -73,8 +74,8 @@ def _reported(command: Callable[[], int], context: click.Context) -> int:
         if context.meta.get(DEBUG):
             traceback.print_exc()
         elif isinstance(error, LeafError):
-            print(error.trace.rstrip(), file=sys.stderr)
-        print(f"dtrain: {error}", file=sys.stderr)
+            say(error.trace.rstrip(), sys.stderr)
+        say(f"dtrain: {error}", sys.stderr)
         return MISTAKE if isinstance(error, UserError) else FAILED
 
 

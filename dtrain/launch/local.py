@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 from dtrain.launch.children import Children, Ended
 from dtrain.numerics import pins
 from dtrain.resume import Start
+from dtrain.saying import say
 from dtrain.uplink import Dial, Exit, SendUp, Uplink, UplinkLimits
 from dtrain.wire import address
 from dtrain.wire.link import Link, Waker
@@ -94,9 +96,12 @@ class Launcher:
         self._passed_on = 0  # the last signal that was
         self._end_by = float("inf")  # for the coordinator, once it was asked to stop
         self._tell_at = float("inf")  # that it takes its time
+        self._resume = ""  # the command that goes on with the run
 
     def run(self, local: LocalRun, folder: Path) -> int:
         """A whole run; returns the coordinator's exit code."""
+        data = f" --data {shlex.quote(local.data)}" if local.data else ""
+        self._resume = f"dtrain run --resume {shlex.quote(str(local.run_dir))}{data}"
         try:
             self._children.start(
                 COORDINATOR, "coordinator", _coordinator_arguments(local, self._where, folder)
@@ -138,9 +143,9 @@ class Launcher:
                 self._uplink.send(Stop("every worker was refused; see above", 1))
             if time.monotonic() > self._tell_at:
                 self._tell_at = float("inf")
-                print("dtrain: still writing what there is; Ctrl+C again ends it", file=sys.stderr)
+                say("dtrain: still writing what there is; Ctrl+C again ends it", sys.stderr)
             if time.monotonic() > self._end_by:
-                print("dtrain: the coordinator does not stop; it is killed", file=sys.stderr)
+                say("dtrain: the coordinator does not stop; it is killed", sys.stderr)
                 self._children.signal(signal.SIGKILL, [COORDINATOR])
                 self._end_by = float("inf")
 
@@ -157,7 +162,9 @@ class Launcher:
             return ended.code
         if self._passed_on:
             return 128 + self._passed_on
-        print(f"dtrain: the coordinator is gone: {ended.reason}", file=sys.stderr)
+        say(f"dtrain: the coordinator is gone: {ended.reason}", sys.stderr)
+        if self._resume:
+            say(f"to go on: {self._resume}", sys.stderr)
         return 1
 
     def _all_refused(self) -> bool:

@@ -49,5 +49,8 @@ def address_of(target: str | Path) -> address.Address:
     except (OSError, ValueError) as error:
         raise AddressError(f"{path}: no readable run.json in it ({error})") from None
     if not endpoint:
-        raise AddressError(f"{path}: this run has no coordinator to ask; it ran in one process")
+        raise AddressError(
+            f"{path}: this run is made in one process, which cannot be asked; metrics.jsonl says "
+            "where it is, and Ctrl+C or kill -TERM (pid in run.json) stops it after its step"
+        )
     return address.parse(endpoint)

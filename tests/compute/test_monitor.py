@@ -33,7 +33,7 @@ def test_what_is_no_number_is_never_better() -> None:
 def test_patience_ends_when_there_was_no_better_one_for_so_long() -> None:
     assert seen("min loss", [1.0, 2.0], patience=2).is_exhausted is None
     assert seen("min loss", [1.0, 2.0, 3.0], patience=2).is_exhausted == (
-        "no better loss than 1 (step 0) in 2 evaluations"
+        "no better loss than 1 (after 1 steps) in 2 evaluations"
     )
 
 

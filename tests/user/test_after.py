@@ -197,7 +197,8 @@ def test_a_run_without_an_average_says_so(call: Call) -> None:
 def test_the_digest_of_a_run_that_goes_on_is_not_there_yet(call: Call) -> None:
     killed_after(call, 4)
     code, _, err = call("digest", "one")
-    assert (code, err) == (2, "dtrain: one: its state is 'running', there is no digest yet\n")
+    assert code == 2
+    assert "its state is 'gone: its process ended without a word', there is no digest" in err
 
 
 @pytest.mark.parametrize(
@@ -388,3 +389,49 @@ def test_a_mistake_is_one_line_and_code_2(argv: tuple[str, ...], words: str, cal
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_a_run_whose_process_was_killed_is_told_as_such(call: Call) -> None:
+    alone(call, "one", "--stop-after", "6")
+    RunDir("one").update_run(result=None, state="running")
+    code, lines, _ = call("status", "one")
+    assert code == 0
+    assert [line.split("  ")[-1].strip() for line in lines] == [
+        "gone: its process ended without a word",
+        "after 6 steps",
+        "dtrain run --resume one",
+    ]
+
+
+def test_a_plan_that_the_schedule_cannot_follow_leaves_the_run_as_it_was(call: Call) -> None:
+    text = Path("net.py").read_text()
+    cosine = "lr_scheduler.CosineAnnealingLR(optimizer, self.total_steps)"
+    Path("net.py").write_text(
+        text.replace(cosine, "lr_scheduler.OneCycleLR(optimizer, 0.1, self.total_steps)")
+    )
+    alone(call, "one", "--set", "epochs=2")
+    before = RunDir("one").read_run()
+    code, _, err = call("run", "--resume", "one", "--workers", 0, "--set", "epochs=3")
+    assert code == 2
+    assert "this schedule was made for the shorter plan and cannot go on" in err
+    assert RunDir("one").read_run() == before
+
+
+def test_an_early_stop_says_why_at_the_end(call: Call) -> None:
+    settings = ("--set", "patience=1", "--set", "epochs=60")
+    _, lines, _ = call("run", "net.py", "--workers", 0, *settings)
+    assert any(line.startswith("no better loss than") for line in lines)
+
+
+def test_a_reproduction_does_not_become_the_last_run(call: Call) -> None:
+    call("run", "net.py", "--workers", 0, "--stop-after", "2")
+    [mine] = Path("runs").iterdir()
+    code, _, err = call("reproduce", mine, "--workers", 0)
+    assert code == 0, err
+    assert [*Path("runs").iterdir()] == [mine]
+
+
+def test_the_command_that_goes_on_names_the_data(call: Call, tmp_path: Path) -> None:
+    _, lines, _ = call("run", "net.py", "--workers", 0, "--stop-after", "2", "--data", tmp_path)
+    [hint] = [line for line in lines if line.startswith("to go on:")]
+    assert hint.endswith(f"--data {tmp_path}")

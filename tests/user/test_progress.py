@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -125,3 +126,12 @@ def test_a_terminal_gets_a_live_line_and_the_digest_below_it(
     assert "100/100" in text
     assert "\x1b[?25h" in text  # the cursor is given back
     assert text.splitlines()[-1] == f"digest {DIGEST}"
+
+
+def test_a_reader_that_has_gone_away_ends_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        shown = Plain(stream)
+        for _ in range(3):
+            shown.line("a line")

@@ -128,6 +128,7 @@ def test_the_result_is_what_the_last_line_of_json_promises() -> None:
         "epochs": 1,
         "loss": 0.25,
         "eval": {"accuracy": 0.75},
+        "eval_steps": 2,
         "digest": DIGEST,
         "seconds": 3.0,
         "samples_per_second": 16.0,

@@ -495,6 +495,20 @@ def test_callbacks_are_called_at_the_coordinator(tmp_path: Path) -> None:
     assert ("checkpoint", "step-00000004.safetensors") in seen
 
 
+def test_what_a_callback_sets_on_the_job_is_not_seen_by_the_loss(tmp_path: Path) -> None:
+    class Setting(Classify):
+        scale = 1.0
+
+        def on_step(self, record: Any) -> None:
+            self.scale = 2.0
+
+        def loss(self, model: Any, batch: Any) -> Any:
+            return super().loss(model, batch) * self.scale
+
+    plain = dtrain.train(Classify(), quiet=True, run_dir=tmp_path / "plain").digest
+    assert dtrain.train(Setting(), quiet=True, run_dir=tmp_path / "run").digest == plain
+
+
 def test_what_a_callback_raises_ends_the_run_with_its_line(tmp_path: Path) -> None:
     class Broken(Classify):
         def on_step(self, record: Any) -> None:

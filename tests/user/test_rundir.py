@@ -149,3 +149,13 @@ def test_sources_are_copied_to_their_places(tmp_path: Path) -> None:
     run_dir = RunDir.create(tmp_path / "r", "net")
     run_dir.save_sources({"models/net.py": tmp_path / "net.py"})
     assert (run_dir.source / "models" / "net.py").read_text() == "x = 1\n"
+
+
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    weights = {"b": np.arange(3.0), "a": np.ones((2, 2), np.float32)}
+    files = []
+    for name in "xyz":
+        run = RunDir.open(tmp_path / name)
+        run.write_final(weights, digest(weights), 3)
+        files.append((run.path / "final.safetensors").read_bytes())
+    assert files[0] == files[1] == files[2]
