@@ -64,7 +64,7 @@ class Rates:
         self.scheduler = scheduler_of(job, optimizer)
         self._who = f"{type(job).__name__}.lr_scheduler"
         self._by_epoch = job.lr_scheduler_interval == "epoch"
-        self._schedule = schedule
+        self._schedule, self._optimizer = schedule, optimizer
         self.growth = Growth.of(job.scale_batch, optimizer, schedule)
         if self.scheduler is not None:
             self._require_saveable()
@@ -79,6 +79,10 @@ class Rates:
         if self.growth.batch == 1:
             return group
         return {**group, "lr": number(group["lr"]) * self.growth.at(step)}
+
+    def at(self, step: int) -> float:
+        """The rate of the first group in a step, which is the one that is recorded."""
+        return float(number(self.group(self._optimizer.param_groups[0], step)["lr"]))
 
     def after_step(self, step: int) -> None:
         """A step was committed, also one that was skipped."""

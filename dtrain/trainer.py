@@ -363,7 +363,7 @@ class Trainer:
     def _outcome(self, batch: Batch, tail: TailSum) -> StepOutcome:
         logs = means(tail)
         loss = logs.pop("loss")
-        lr = float(self.rates.group(self.optimizer.param_groups[0], batch.step)["lr"])
+        lr = self.rates.at(batch.step)
         skipped = None if tail.weight else "weight 0"
         if self._nonfinite is not None:
             name = self._layout.parameters[self._nonfinite].name

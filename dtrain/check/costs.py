@@ -49,11 +49,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Update:
-    """An update of all weights: its seconds, the optimizer's name and the bytes of its state."""
+    """An update of all weights: its seconds, the optimizer's name and the bytes of its state, the
+    first rate, and the schedule's name if there is one."""
 
     seconds: float
     optimizer: str
     state_bytes: int
+    rate: float
+    schedule: str | None
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ def fixed_seconds(computer: LeafComputer) -> float:
 def update_of(trainer: Trainer) -> Update:
     """One update with the gradient of one leaf, after another if the run has as many steps: the
     first one touches memory for the first time."""
+    rate = trainer.rates.at(0)
     seconds = 0.0
     for _ in range(min(2, trainer.computer.schedule.steps)):
         value = trainer.computer.train(0, 0)
@@ -159,7 +163,14 @@ def update_of(trainer: Trainer) -> Update:
             trainer.apply(index, part)
         trainer.commit()
         seconds = time.perf_counter() - began
-    return Update(seconds, type(trainer.optimizer).__name__, trainer._state.bytes())
+    scheduler = trainer.rates.scheduler
+    return Update(
+        seconds,
+        type(trainer.optimizer).__name__,
+        trainer._state.bytes(),
+        rate,
+        None if scheduler is None else type(scheduler).__name__,
+    )
 
 
 def evaluation_of(computer: LeafComputer) -> Evaluation | None:

@@ -36,7 +36,7 @@ class Report:
             "job": self.job,
             "purity": "ok: leaf 0 gave the same bits twice in this process and in two fresh ones "
             f"(probe {self.probe[:12]})",
-            "weights": f"{'wrong: ' * (self.weights.verdict == 'wrong')}{self.weights.text}",
+            "weights": "wrong, see below" if self.weights.verdict == "wrong" else self.weights.text,
             "evaluation": self._evaluation(),
             "parameters": f"{size.trained:,}{frozen}",
             "data": f"{schedule.samples:,} samples to train on, {schedule.eval_samples:,} to "
@@ -48,6 +48,8 @@ class Report:
             f"job had {_bytes(self.process_bytes)}",
             "optimizer": f"{update.optimizer}, {duration(update.seconds)} an update, "
             f"{_bytes(update.state_bytes)} of state",
+            "rate": f"{update.rate:.4g} at first, "
+            + (f"then by {update.schedule}" if update.schedule else "and always: no lr_scheduler"),
             "wire": f"{_bytes(size.weight_bytes)} of weights to each worker a step, "
             f"{_bytes(size.gradient_bytes)} of gradients from each, in {size.chunks} "
             f"chunk{'s' if size.chunks != 1 else ''}",
