@@ -64,7 +64,7 @@ class Job:
     dtype: str = "float32"  # of parameters, gradients and float data: float32 or float64
     drop_last: bool = False  # leave out an epoch's last batch when it is short
     lr_scheduler_interval: str = "step"  # when lr_scheduler is stepped: every "step" or "epoch"
-    clip_grad_norm: float | None = None  # the largest norm of the mean gradient
+    clip_grad_norm: float | None = None  # the largest norm of the mean gradient, by value first
     clip_grad_value: float | None = None  # the largest absolute value of its elements
     on_nonfinite: str = "raise"  # a gradient that is inf or nan: end the run, or "skip" the step
     ema: float | None = None  # decay of an exponential moving average of the weights

@@ -117,7 +117,7 @@ def test_a_checkpoint_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         finish(process)
     assert asked.code == 0, asked.err
-    assert "a checkpoint comes after step" in asked.out
+    assert "a checkpoint comes after" in asked.out
 
 
 def test_an_infinite_gradient_ends_the_run_with_step_leaf_and_parameter(
