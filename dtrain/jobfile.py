@@ -13,10 +13,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TypeGuard
+from typing import NoReturn, TypeGuard
 
 from dtrain.errors import JobError, UserError
 from dtrain.job import Job
@@ -58,6 +59,15 @@ class JobSpec:
 
     def __str__(self) -> str:
         return f"{self.place}:{self.name}" if self.name else self.place
+
+
+class FromSource(SourceFileLoader):
+    """Compiles the file each time: what is hashed is what runs. Bytecode in a cache is trusted by
+    its time in whole seconds and its size, and may be of an earlier text."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        """Not known, so that no cache is used."""
+        raise OSError(path)
 
 
 def load(spec: JobSpec) -> type[Job]:
@@ -133,7 +143,7 @@ def _module_of_file(path: Path) -> ModuleType:
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     name = _free_name(file.stem)
-    found = spec_from_file_location(name, file)
+    found = spec_from_file_location(name, file, loader=FromSource(name, str(file)))
     assert found is not None
     assert found.loader is not None
     module = module_from_spec(found)

@@ -1,5 +1,6 @@
 """Loading a job's class, and naming it for another process."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -256,3 +257,16 @@ def test_a_change_in_a_helper_changes_its_hash_alone(write: Write) -> None:
 def test_the_sources_of_a_missing_file_are_refused() -> None:
     with pytest.raises(JobError, match=r"no file absent\.py"):
         sources(JobSpec("absent.py"))
+
+
+def test_a_file_that_was_changed_within_a_second_is_the_one_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "twice.py"
+    seen = []
+    for size in (40, 48):
+        file.write_text(f"import dtrain\nclass Twice(dtrain.Job):\n    size: int = {size}\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        seen.append(load(JobSpec(str(file)))().size)
+    assert seen == [40, 48]
