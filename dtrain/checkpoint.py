@@ -105,15 +105,19 @@ def read(path: Path) -> dict[str, Any]:
     be read."""
     try:
         state: dict[str, Any] = serialization.from_bytes(path.read_bytes(), str(path))
-        weights = {name: tensor._array for name, tensor in state["model"].items()}
-        said = state["digest"]
+        found, said = digest_of(state), state["digest"]
     except RuntimeError as error:
         raise RunDirError(str(error)) from None
     except (KeyError, TypeError, AttributeError) as error:
         raise RunDirError(f"{path} is no checkpoint of a run: {error!r}") from None
-    if digest(weights) != said:
+    if found != said:
         raise RunDirError(f"{path} is damaged: its weights have another digest than it says")
     return state
+
+
+def digest_of(state: Mapping[str, Any]) -> str:
+    """The digest of a state's weights and buffers."""
+    return digest({name: tensor._array for name, tensor in state["model"].items()})
 
 
 def version_of(path: Path) -> int | None:

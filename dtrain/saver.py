@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dtrain.checkpoint import Checkpoints
+from dtrain.checkpoint import Checkpoints, digest_of
 from dtrain.recorder import Recorder
 from dtrain.trainer import Trainer
 
@@ -121,7 +121,6 @@ class Saver:
         metrics = trainer.evaluation
         return {
             **trainer.to_dict(),
-            "digest": trainer.digest(),
             "job": type(self._job).__name__,
             "value": None if metrics is None else float(trainer.monitor.value(metrics)),
         }
@@ -133,7 +132,7 @@ class Saver:
         try:
             if self._recorder.run_dir is not None:
                 self._recorder.run_dir.sync_metrics()
-            path = self._checkpoints.write(state)
+            path = self._checkpoints.write({**state, "digest": digest_of(state)})
             watched = self._trainer.monitor.watched
             self._checkpoints.thin_out(self._job.keep_last, self._job.keep_best, watched)
             self._done.put(_Done(version, path))

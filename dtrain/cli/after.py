@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dtrain.cli.options import Chosen, cores, data_option, debug_option
+from dtrain.cli.options import Chosen, cores, data_option, debug_option, workers_option
 from dtrain.errors import RunDirError, RunError
 from dtrain.pinned import restart_pinned
 
@@ -57,12 +57,7 @@ def evaluate(run: Path, which: str, data: Path | None, as_json: bool) -> int:
 
 @click.command(short_help="Train a run again, and compare the digests.")
 @RUN_ARGUMENT
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Worker processes; 0: in this process. By default one a core, at most one a leaf.",
-)
+@workers_option
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),

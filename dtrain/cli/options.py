@@ -227,6 +227,16 @@ def beginning_options(command: Command) -> Command:
     return cast(Command, gathered)
 
 
+def workers_option(command: Command) -> Command:
+    """--workers, of commands that train on this host."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Worker processes; 0: in this process. By default one a core, at most one a leaf.",
+    )(command)
+
+
 def data_option(command: Command) -> Command:
     """--data, of every command that computes."""
     words = "Folder of the data; DTRAIN_DATA by default."

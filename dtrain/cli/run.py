@@ -20,6 +20,7 @@ from dtrain.cli.options import (
     output_options,
     run_argument,
     settings_options,
+    workers_option,
 )
 from dtrain.pinned import restart_pinned
 
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train on this host, with N workers or in one process.")
 @run_argument
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Worker processes; 0: in this process. By default one a core, at most one a leaf.",
-)
+@workers_option
 @beginning_options
 @settings_options
 @output_options
